@@ -1,0 +1,15 @@
+package simtest
+
+import "fmt"
+
+func Render(r *Result) string { return r.render() }
+
+func WriteLog(r *Result, dir string) string {
+	old := *logFlag
+	defer func() { *logFlag = old }()
+	*logFlag = dir
+	r.writeLog()
+	return r.Log
+}
+
+func HeldByMe() string { return fmt.Sprint(heldLocks(false)[current().id]) }
