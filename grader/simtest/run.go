@@ -30,13 +30,16 @@ var worlds sync.Map
 // running counts the running worlds: they share the process's CPU time.
 var running atomic.Int64
 
-// runWorld runs body in a world of its own, under the watchdog. When the world
-// is stuck it is abandoned: its goroutines stay blocked, and cost no CPU.
-func runWorld(t *testing.T, test string, seed uint64, body func(w *World)) *Result {
+func newWorld(test string, seed uint64) *World {
+	return &World{seed: seed, test: test, status: Pass, rand: rand.New(rand.NewPCG(seed, Key(test)))}
+}
+
+// run runs body in the world, under the watchdog. When the world is stuck it
+// is abandoned: its goroutines stay blocked, and cost no CPU.
+func (w *World) run(t *testing.T, body func(w *World)) *Result {
 	captureLogs()
 	running.Add(1)
 	defer running.Add(-1)
-	w := &World{seed: seed, test: test, status: Pass, rand: rand.New(rand.NewPCG(seed, Key(test)))}
 	began := time.Now()
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -44,7 +47,7 @@ func runWorld(t *testing.T, test string, seed uint64, body func(w *World)) *Resu
 		defer func() { w.ended(recover()) }()
 		synctest.Test(t, func(*testing.T) {
 			// The labels show up in the trace when the process dies of a panic.
-			labels := pprof.Labels("world", fmt.Sprintf("%s/seed=%d", test, seed))
+			labels := pprof.Labels("world", fmt.Sprintf("%s/seed=%d", w.test, w.seed))
 			pprof.Do(context.Background(), labels, func(context.Context) { w.live(body, ready) })
 		})
 	}()
@@ -105,7 +108,7 @@ func (w *World) beat() (stop func()) {
 			}
 			now := w.Now()
 			w.progress.Store(int64(now))
-			if now > maxVirtual && !w.ending.Load() && !w.aborted.Load() {
+			if now > maxVirtual && !w.unbounded && !w.ending.Load() && !w.aborted.Load() {
 				w.fail(Stuck, fmt.Sprintf("the test did not end within %v of virtual time", maxVirtual))
 				w.aborted.Store(true)
 			}

@@ -48,7 +48,7 @@ func Run(t *testing.T, body func(w *World)) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			report.start(seed)
-			r := runWorld(t, report.test, seed, body)
+			r := newWorld(report.test, seed).run(t, body)
 			if t.Failed() && !r.Failed() { // The race detector has spoken.
 				r.Status, r.Failures = Fail, []Failure{{Message: raceMessage}}
 			}
@@ -85,18 +85,20 @@ func Real(t *testing.T, body func(t *testing.T)) {
 // It is for tests of the kit.
 func Try(t *testing.T, seed uint64, body func(w *World)) *Result {
 	t.Helper()
-	return runWorld(t, t.Name(), seed, body)
+	return newWorld(t.Name(), seed).run(t, body)
 }
 
-// Bench runs body in one world from a benchmark. The benchmark's own clock is
-// real. Do not call b.StartTimer and its kin from body: they would read the
+// Bench runs body in one world from a benchmark, without the bounds on virtual
+// time, events and CPU time. The benchmark's own clock is real. Do not call b.StartTimer and its kin from body: they would read the
 // virtual clock.
 func Bench(b *testing.B, body func(w *World)) {
 	b.Helper()
 	var r *Result
 	test := testing.InternalTest{Name: b.Name(), F: func(t *testing.T) {
+		w := newWorld(b.Name(), 1)
+		w.unbounded = true
 		b.ResetTimer()
-		r = runWorld(t, b.Name(), 1, body)
+		r = w.run(t, body)
 		b.StopTimer()
 	}}
 	all := func(pat, str string) (bool, error) { return true, nil }

@@ -83,7 +83,7 @@ func (d *watchdog) spent() time.Duration {
 
 // checkTotal ends a world in which time moves, but hardly.
 func (d *watchdog) checkTotal() {
-	if d.total < maxCPU || d.w.aborted.Load() {
+	if d.total < maxCPU || d.w.unbounded || d.w.aborted.Load() {
 		return
 	}
 	d.w.fail(Stuck, fmt.Sprintf("the world took more than %v of CPU time for %v of virtual time. Is a loop polling without a pause?",

@@ -35,6 +35,8 @@ type World struct {
 	rand   *rand.Rand
 	broken chan struct{} // closed inside the bubble once the world has to end
 
+	unbounded bool // for benchmarks
+
 	mu       sync.Mutex // held for a few instructions at a time
 	log      journal
 	failures []Failure
@@ -156,7 +158,7 @@ func (w *World) Record(e Event) {
 	w.progress.Store(int64(e.At))
 	w.mu.Lock()
 	w.log.add(e)
-	over := w.log.n == maxEvents
+	over := w.log.n == maxEvents && !w.unbounded
 	w.mu.Unlock()
 	if over {
 		w.halted.Store(true)

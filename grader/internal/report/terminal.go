@@ -1,0 +1,145 @@
+// Package report shows a grade: as JSON, and on a terminal.
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"distsys/grader/internal/result"
+)
+
+// A Terminal writes a report for people.
+type Terminal struct {
+	Width int  // columns; lines of messages are wrapped to it. 0 is 80, and no wrapping
+	Color bool // paint statuses
+}
+
+// mostLines bounds what is shown of one message.
+const mostLines = 40
+
+// Write writes a table for each lab, the messages of the tests that did not
+// pass, and the points.
+func (t Terminal) Write(w io.Writer, r *result.Report) error {
+	var b strings.Builder
+	for i := range r.Labs {
+		l := &r.Labs[i]
+		if _, most := l.Asked(); most == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "%s: %s\n\n%s\n\n", l.Lab, safe(l.Title), t.table(l))
+		for _, note := range l.Notes {
+			fmt.Fprintf(&b, "note: %s\n", oneLine(note))
+		}
+		t.messages(&b, l)
+	}
+	t.points(&b, r)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (t Terminal) columns() int {
+	if t.Width == 0 {
+		return 80
+	}
+	return t.Width
+}
+
+// otherColumns is the width of all columns but the first, with their padding.
+const otherColumns = 46
+
+func (t Terminal) table(l *result.Lab) string {
+	tw := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.Options{SeparateHeader: true}
+	style.Format.Header = text.FormatDefault
+	tw.SetStyle(style)
+	tw.SuppressTrailingSpaces()
+	tw.SetColumnConfigs([]table.ColumnConfig{
+		{Number: 1, WidthMin: 32, WidthMax: max(20, t.columns()-otherColumns), WidthMaxEnforcer: text.WrapHard},
+		{Number: 2, WidthMin: 11},
+		{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight},
+		{Number: 4, Align: text.AlignRight, AlignHeader: text.AlignRight},
+		{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight},
+	})
+	tw.AppendHeader(table.Row{"test", "status", "points", "seeds", "seconds"})
+	unbuilt := notBuilt(l)
+	for i := range l.Parts {
+		t.part(tw, &l.Parts[i], unbuilt)
+	}
+	return tw.Render()
+}
+
+func (t Terminal) part(tw table.Writer, p *result.Part, unbuilt bool) {
+	points, most := p.Asked()
+	if most == 0 {
+		return
+	}
+	status := ""
+	if unbuilt {
+		status = t.paint(result.BuildError)
+	}
+	tw.AppendRow(table.Row{p.ID + "  " + safe(p.Title), status, fmt.Sprintf("%d/%d", points, most), "", ""})
+	for _, test := range p.Tests {
+		if test.LeftOut || unbuilt {
+			continue
+		}
+		seeds, seconds := "", ""
+		if test.SeedsRun > 0 {
+			seeds = fmt.Sprintf("%d/%d", test.SeedsRun-len(test.SeedsFailed), test.SeedsRun)
+		}
+		if test.Seconds > 0 {
+			seconds = fmt.Sprintf("%.2f", test.Seconds)
+		}
+		tw.AppendRow(table.Row{"  " + test.Name, t.paint(test.Status), fmt.Sprintf("%d/%d", test.Points, test.Max), seeds, seconds})
+	}
+}
+
+func (t Terminal) paint(s result.Status) string {
+	if !t.Color {
+		return string(s)
+	}
+	color := text.FgRed
+	switch s {
+	case result.Pass:
+		color = text.FgGreen
+	case result.NotRun:
+		color = text.FgYellow
+	}
+	return color.EscapeSeq() + string(s) + text.Reset.EscapeSeq()
+}
+
+// points writes the last lines: the score.
+func (t Terminal) points(b *strings.Builder, r *result.Report) {
+	width := len("total")
+	for i := range r.Labs {
+		width = max(width, len(r.Labs[i].Lab))
+	}
+	shown := 0
+	for i := range r.Labs {
+		l := &r.Labs[i]
+		if points, most := l.Asked(); most > 0 {
+			shown++
+			fmt.Fprintln(b, score(l.Lab, width, points, most, l.Max))
+		}
+	}
+	if shown > 1 {
+		points, most := r.Asked()
+		fmt.Fprintln(b, score("total", width, points, most, r.Max))
+	}
+}
+
+func score(name string, width, points, most, all int) string {
+	s := fmt.Sprintf("%-*s  %d/%d points", width, name, points, most)
+	if most < all {
+		s += fmt.Sprintf(" in the tests that were run, of %d in all", all)
+	}
+	return s
+}
+
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(safe(s)), " ")
+}

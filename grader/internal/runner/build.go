@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"distsys/grader/internal/workspace"
+)
+
+// buildTime bounds one build. The first may have to compile everything.
+const buildTime = 10 * time.Minute
+
+// buildOutput bounds what is kept of a build's output, in bytes.
+const buildOutput = 1 << 20
+
+// A Spec says what to build.
+type Spec struct {
+	Root    string // of the module, an absolute path
+	Lab     string // folder of the lab, relative to Root
+	Overlay workspace.Overlay
+	Race    bool
+	OutDir  string // where the binary goes
+}
+
+// A Binary is the compiled tests of a lab.
+type Binary struct {
+	Path string
+	Dir  string // the lab's folder, in which the tests run
+}
+
+// Build compiles the tests of a lab. The error is a [*BuildError] when the
+// source is to blame.
+func Build(ctx context.Context, s Spec) (*Binary, error) {
+	b := &Binary{Path: filepath.Join(s.OutDir, s.Lab+".test"), Dir: filepath.Join(s.Root, s.Lab)}
+	overlay := filepath.Join(s.OutDir, s.Lab+".overlay.json")
+	if err := s.Overlay.WriteFile(overlay); err != nil {
+		return nil, err
+	}
+	args := []string{"test", "-c", "-vet=off", "-overlay=" + overlay, "-o=" + b.Path}
+	if s.Race {
+		args = append(args, "-race")
+	}
+	out, err := newOutput(buildOutput)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", append(args, "./"+s.Lab)...)
+	cmd.Dir = s.Root
+	cmd.Env = toolEnvironment()
+	cmd.Stdout, cmd.Stderr = out.w, out.w
+	e, err := supervise(ctx, cmd, Limits{Time: buildTime}, out.flood)
+	text := out.finish()
+	switch {
+	case err != nil:
+		return nil, err
+	case e.cause == interrupted:
+		return nil, ctx.Err()
+	case e.cause == overTime:
+		return nil, fmt.Errorf("building %s took longer than %v", s.Lab, buildTime)
+	case e.exit != 0:
+		return nil, buildFailure(s, text)
+	}
+	return b, nil
+}

@@ -1,0 +1,91 @@
+package runner
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+var (
+	crashLine     = regexp.MustCompile(`^(panic: |fatal error: |unexpected fault address )`)
+	goroutineLine = regexp.MustCompile(`^goroutine \d+.*\[.*\]:$`)
+	frameLine     = regexp.MustCompile(`^\t(.+\.go):(\d+)( \+0x[0-9a-f]+)?$`)
+)
+
+const mostPanicLines = 6
+
+// crashReport finds a Go program's last words in what it printed, and where
+// in the lab's own code they were caused. It returns "" when there are none.
+func crashReport(output, labDir string) string {
+	lines := strings.Split(output, "\n")
+	for i, line := range lines {
+		if !crashLine.MatchString(line) {
+			continue
+		}
+		end := i
+		for end < len(lines) && lines[end] != "" {
+			end++
+		}
+		if end+1 >= len(lines) || !goroutineLine.MatchString(lines[end+1]) {
+			continue // The program printed that line itself.
+		}
+		report := strings.Join(lines[i:min(end, i+mostPanicLines)], "\n")
+		if at := ownFrame(strings.Join(lines[end+1:], "\n"), labDir); at != "" {
+			report += "\nat " + at
+		}
+		return report
+	}
+	return ""
+}
+
+// ownFrame returns the first frame of a trace that is in the lab's own code,
+// or else in its tests.
+func ownFrame(trace, labDir string) string {
+	test := ""
+	lines := strings.Split(trace, "\n")
+	for i, line := range lines {
+		m := frameLine.FindStringSubmatch(line)
+		if m == nil || i == 0 || filepath.Dir(m[1]) != labDir {
+			continue
+		}
+		at := fmt.Sprintf("%s:%s, in %s", filepath.Join(filepath.Base(labDir), filepath.Base(m[1])), m[2], function(lines[i-1]))
+		if !strings.HasSuffix(m[1], "_test.go") {
+			return at
+		}
+		if test == "" {
+			test = at
+		}
+	}
+	return test
+}
+
+// function cuts the folder and the arguments off a line of a trace such as
+// "distsys/lab4-raft.(*Raft).Propose(0xc000010000, ...)".
+func function(line string) string {
+	line, _, _ = strings.Cut(strings.TrimPrefix(line, "created by "), " in goroutine ")
+	line = line[strings.LastIndex(line, "/")+1:]
+	if cut := strings.LastIndexByte(line, '('); cut > 0 && strings.HasSuffix(line, ")") {
+		line = line[:cut]
+	}
+	return line
+}
+
+const (
+	raceFence     = "=================="
+	mostRaceLines = 40
+)
+
+// raceReport returns the race detector's first report, or "".
+func raceReport(output string) string {
+	_, report, ok := strings.Cut(output, raceFence+"\nWARNING: DATA RACE\n")
+	if !ok {
+		return ""
+	}
+	report, _, _ = strings.Cut(report, raceFence)
+	lines := strings.Split(strings.TrimSpace(report), "\n")
+	if len(lines) > mostRaceLines {
+		lines = append(lines[:mostRaceLines], "...")
+	}
+	return "WARNING: DATA RACE\n" + strings.Join(lines, "\n")
+}

@@ -1,0 +1,70 @@
+package runner
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// pollInterval is how often the memory of a process is looked at.
+const pollInterval = 50 * time.Millisecond
+
+// groupEvery says at which of these looks the whole group is counted, not
+// only its first process: that means reading all of /proc.
+const groupEvery = 20
+
+// ownGroup puts a process into a group of its own, which dies with us.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// A memoryMeter measures a process group.
+type memoryMeter struct {
+	pid   int // of the first process, and so of the group
+	looks int
+}
+
+// resident returns the resident memory in bytes.
+func (m *memoryMeter) resident() int64 {
+	m.looks++
+	if m.looks%groupEvery != 0 {
+		return residentPages(strconv.Itoa(m.pid)) * int64(os.Getpagesize())
+	}
+	var pages int64
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		if processGroup(path) == m.pid {
+			pages += residentPages(filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+// residentPages reads the second field of /proc/PID/statm.
+func residentPages(pid string) int64 {
+	data, _ := os.ReadFile("/proc/" + pid + "/statm")
+	fields := bytes.Fields(data)
+	if len(fields) < 2 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(string(fields[1]), 10, 64)
+	return n
+}
+
+// processGroup reads the fifth field of a /proc/PID/stat. The second is a name
+// in parentheses, with any character in it.
+func processGroup(path string) int {
+	data, _ := os.ReadFile(path)
+	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	if len(fields) < 3 {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(fields[2]))
+	return n
+}
+
+// peakMemory returns the largest resident size, in bytes.
+func peakMemory(u *syscall.Rusage) int64 { return u.Maxrss << 10 }

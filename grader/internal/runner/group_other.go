@@ -1,0 +1,44 @@
+//go:build unix && !linux
+
+package runner
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// pollInterval is how often the memory of a process group is looked at. It
+// takes a run of ps.
+const pollInterval = time.Second
+
+// ownGroup puts a process into a group of its own.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+// A memoryMeter measures a process group.
+type memoryMeter struct{ pid int }
+
+// resident returns the resident memory in bytes.
+func (m *memoryMeter) resident() int64 {
+	text, err := exec.Command("ps", "-axo", "pgid=,rss=").Output()
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		var group int
+		var rss int64
+		if n, _ := fmt.Sscan(lines.Text(), &group, &rss); n == 2 && group == m.pid {
+			kib += rss
+		}
+	}
+	return kib << 10
+}
+
+// peakMemory returns the largest resident size, in bytes.
+func peakMemory(u *syscall.Rusage) int64 { return u.Maxrss }

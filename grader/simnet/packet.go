@@ -1,0 +1,224 @@
+package simnet
+
+import (
+	"reflect"
+	"time"
+
+	"distsys/grader/simtest"
+)
+
+// A packet is one message on its way over one link, whatever it carries. All
+// that the network does to messages happens here: the link's fate, partitions,
+// crashes, pauses, the test's intercepts, counters and the event log.
+type packet struct {
+	net      *Network
+	link     *link
+	flow     *flow
+	from, to *Incarnation
+	id       uint64  // a reply has that of its request
+	ordinal  uint64  // among its like on the link; a reply has that of its request
+	answers  *packet // of a reply: the request
+	run      uint64  // of a reply: which copy of the request it answers
+
+	payload []byte
+	typ     reflect.Type // what the payload decodes to
+	err     string       // of a reply: the handler's error
+
+	cargo  cargo
+	detail func() string // for the event log
+}
+
+// Cargo is what a packet carries. It learns how each copy of the packet fares:
+// a copy either arrives or is gone.
+type cargo interface {
+	// doubled says that there is one more copy. Network.mu is held.
+	doubled()
+	// refusal says why the destination does not take the copy, or returns
+	// nil. Network.mu is held.
+	refusal(flight) *cause
+	// arrive takes a copy, in a goroutine of its own.
+	arrive(flight)
+	// gone says that a copy will not arrive.
+	gone(*cause)
+}
+
+// send sends the packet. Body is the value that it carries, as the sender has
+// it.
+func (p *packet) send(body any) {
+	why, hooks := p.admit()
+	if why != nil {
+		p.cargo.gone(why)
+		return
+	}
+	p.detail = p.net.keep(p)
+	p.record("send")
+	p.dispatch(p.net.show(p, hooks, body), nil)
+}
+
+// admit counts the packet. It refuses those of zombies, and those of a world
+// at its end.
+func (p *packet) admit() (*cause, hooks) {
+	n := p.net
+	if n.world.Ending() {
+		return worldEnds, hooks{}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !p.from.Alive() {
+		return crashed, hooks{}
+	}
+	count := p.count()
+	count.Sent++
+	count.Bytes += uint64(len(p.payload))
+	return nil, n.hooks
+}
+
+func (p *packet) reply() bool { return p.answers != nil }
+
+// count is called with mu held.
+func (p *packet) count() *Count {
+	if p.reply() {
+		return &p.flow.counts[1]
+	}
+	return &p.flow.counts[0]
+}
+
+// What the dice of a packet decide.
+const (
+	forFate = iota
+	forWait
+	forSecondFlight // and more for third, fourth...
+)
+
+// dice gives the packet's own source of random choices.
+func (p *packet) dice(purpose uint64) simtest.Dice {
+	kind := p.run << 1
+	if p.reply() {
+		kind |= 1
+	}
+	return p.net.world.Dice(p.link.from.key, p.link.to.key, p.flow.key, kind, p.ordinal, purpose)
+}
+
+// dispatch puts the packet on the wire, or holds it when its node is paused.
+func (p *packet) dispatch(v Verdict, o *order) {
+	n := p.net
+	now := n.world.Now()
+	var f fate
+	n.mu.Lock()
+	why := p.barred()
+	switch {
+	case why != nil:
+	case p.from.node.paused:
+		p.from.node.held = append(p.from.node.held, held{packet: p, verdict: v})
+		n.mu.Unlock()
+		p.recordText("hold", p.from.node.name+" is paused")
+		return
+	case v.gate != nil:
+		v.gate.held = append(v.gate.held, p)
+		n.mu.Unlock()
+		p.recordText("hold", "by the test")
+		return
+	case v.decided:
+		f = v.fate
+		why = f.drop
+	default:
+		f = p.link.fate(p.dice(forFate), p.link.current(p.reply()), len(p.payload), now)
+		why = f.drop
+	}
+	if f.n == 2 {
+		p.count().Duplicated++
+		p.cargo.doubled()
+	}
+	n.mu.Unlock()
+	if why != nil {
+		p.drop(why)
+		return
+	}
+	p.fly(f, now, o)
+}
+
+// fly lets the copies arrive in their time.
+func (p *packet) fly(f fate, now time.Duration, o *order) {
+	for _, c := range f.copies[:f.n] {
+		if c.copy > 0 {
+			p.record("duplicate")
+		}
+		if c.late > 0 {
+			p.recordText("hold", c.late.String()+" longer, by the link")
+		}
+		time.AfterFunc(o.next(now+c.delay)-now, func() { p.land(c) })
+	}
+}
+
+// again gives a copy that was held at its destination a new flight.
+func (p *packet) again(c flight, o *order) {
+	c.rounds++
+	d := p.dice(forSecondFlight + 2*c.rounds + c.copy)
+	now := p.net.world.Now()
+	p.net.mu.Lock()
+	delay := p.link.current(p.reply()).Latency.pick(&d)
+	p.net.mu.Unlock()
+	time.AfterFunc(o.next(now+delay)-now, func() { p.land(c) })
+}
+
+// barred says why the packet cannot pass now, or returns nil. It is called
+// with mu held.
+func (p *packet) barred() *cause {
+	switch {
+	case !p.from.Alive():
+		return crashed
+	case !p.to.Alive():
+		return down
+	case !p.link.passes():
+		return partitioned
+	}
+	return nil
+}
+
+// land is the arrival of a copy.
+func (p *packet) land(c flight) {
+	grow()
+	n := p.net
+	if n.world.Ending() {
+		p.drop(worldEnds)
+		return
+	}
+	n.mu.Lock()
+	why := p.barred()
+	if why == nil && p.to.node.paused {
+		p.to.node.held = append(p.to.node.held, held{packet: p, arrived: true, flight: c})
+		n.mu.Unlock()
+		p.recordText("hold", p.to.node.name+" is paused")
+		return
+	}
+	if why == nil {
+		why = p.cargo.refusal(c)
+	}
+	if why == nil {
+		p.count().Delivered++
+	}
+	hooks := n.hooks
+	n.mu.Unlock()
+	if why != nil {
+		p.drop(why)
+		return
+	}
+	p.record("deliver")
+	n.showDelivery(p, hooks)
+	p.cargo.arrive(c)
+}
+
+// drop is the end of a copy.
+func (p *packet) drop(why *cause) {
+	p.net.mu.Lock()
+	p.count().Dropped++
+	p.net.mu.Unlock()
+	p.recordText("drop", why.text)
+	p.cargo.gone(why)
+}
+
+//go:noinline
+func grow() byte {
+	var room [1]byte
+	return room[len(room)-1]
+}

@@ -1,0 +1,69 @@
+package raft
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/go-msgpack/v2/codec"
+)
+
+// persist saves what this server must not forget in a crash (Figure 2: persistent
+// state). The mutex is held.
+//
+// TODO(4C): save it, with the snapshot that Storage has already. Call persist
+// wherever the state changed: before a reply or a request tells anyone.
+func (rf *Raft) persist() {
+	// BEGIN SOLUTION 4C
+	rf.storage.Save(encode(rf.currentTerm, rf.votedFor, rf.log.base, rf.log.entries), rf.snapshot)
+	// END SOLUTION
+}
+
+// restore brings back what an earlier server saved before it crashed. The mutex
+// is held.
+func (rf *Raft) restore() {
+	state, snapshot := rf.storage.Load()
+	if len(state) == 0 {
+		return // this is the first start
+	}
+	// TODO(4C): restore the state.
+	// BEGIN SOLUTION
+	if err := decode(state, &rf.currentTerm, &rf.votedFor, &rf.log.base, &rf.log.entries); err != nil {
+		panic(fmt.Sprintf("raft: the saved state is damaged: %v", err)) // a server without it could vote twice
+	}
+	// END SOLUTION
+	// STUB: todo("4C", "restore: bring back the saved state (Figure 2)")
+
+	// TODO(4D): restore the snapshot. What it covers is committed.
+	// BEGIN SOLUTION
+	rf.snapshot = snapshot
+	rf.commitIndex = rf.log.base
+	// END SOLUTION
+	// STUB: if len(snapshot) > 0 {
+	// STUB: 	todo("4D", "restore: bring back the saved snapshot (§7)")
+	// STUB: }
+}
+
+// msgpack says how values become bytes. All servers may use it at the same time.
+var msgpack codec.MsgpackHandle
+
+// encode returns the values as bytes, in MessagePack. Of a struct it takes only
+// the exported fields.
+func encode(values ...any) []byte {
+	var data []byte
+	encoder := codec.NewEncoderBytes(&data, &msgpack)
+	for _, value := range values {
+		encoder.MustEncode(value)
+	}
+	return data
+}
+
+// decode reads values from bytes that [encode] made. It takes a pointer for each
+// value, in the same order.
+func decode(data []byte, values ...any) error {
+	decoder := codec.NewDecoderBytes(data, &msgpack)
+	for i, value := range values {
+		if err := decoder.Decode(value); err != nil {
+			return fmt.Errorf("decode value %d: %w", i, err)
+		}
+	}
+	return nil
+}
