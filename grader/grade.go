@@ -91,6 +91,11 @@ func (f *gradeFlags) grade(ctx context.Context, args []string, stdout, stderr io
 		return err
 	}
 	defer removeEmpty(o.LogDir)
+	file, err := f.openJSON(stdout)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
 	r, err := f.watch(ctx, w, o, stderr)
 	if err != nil {
 		return err
@@ -98,13 +103,11 @@ func (f *gradeFlags) grade(ctx context.Context, args []string, stdout, stderr io
 	if !removeEmpty(o.LogDir) {
 		fmt.Fprintf(stderr, "logs of failed tests: %s\n\n", o.LogDir)
 	}
-	if f.json == "-" {
-		stdout, err = stderr, report.JSON(stdout, r)
-	} else if f.json != "" {
-		err = writeJSON(f.json, r)
-	}
-	if err != nil {
+	if err := report.JSON(file, r); err != nil {
 		return err
+	}
+	if f.json == "-" {
+		stdout = stderr
 	}
 	if err := terminal(stdout).Write(stdout, r); err != nil {
 		return err
@@ -165,17 +168,23 @@ func (f *gradeFlags) judge(r *result.Report) error {
 	return nil
 }
 
-func writeJSON(path string, r *result.Report) error {
-	file, err := os.Create(path)
-	if err != nil {
-		return err
+// openJSON opens what the JSON result is written to. It does so before the
+// work, so that a bad name costs no time.
+func (f *gradeFlags) openJSON(stdout io.Writer) (io.WriteCloser, error) {
+	switch f.json {
+	case "":
+		return keepOpen{io.Discard}, nil
+	case "-":
+		return keepOpen{stdout}, nil
 	}
-	if err := report.JSON(file, r); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
+	return os.Create(f.json)
 }
+
+// keepOpen is a WriteCloser that is somebody else's to close.
+type keepOpen struct{ io.Writer }
+
+// Close does nothing.
+func (keepOpen) Close() error { return nil }
 
 // terminal returns the form of a report that fits w.
 func terminal(w io.Writer) report.Terminal {

@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 // labs, testdata/course, to which the script's own files are added.
 func TestScripts(t *testing.T) {
 	env := goEnvironment(t)
+	grader, err := exec.LookPath("grader")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
@@ -33,6 +37,7 @@ func TestScripts(t *testing.T) {
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, env...)
+			e.Vars = append(e.Vars, "GRADER="+grader)
 			return layOut(e)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

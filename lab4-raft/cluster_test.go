@@ -2,6 +2,7 @@ package raft_test
 
 import (
 	"fmt"
+	"log"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,10 @@ type server struct {
 	node   *simnet.Node
 	disk   *disk
 	cutOff bool // by isolate
+
+	// forgets is the term in which it crashed without ever having saved
+	// anything.
+	forgets int
 
 	mu  sync.Mutex
 	run *incarnation // nil while crashed
@@ -129,17 +134,29 @@ func (c *cluster) crash(id int) {
 		return
 	}
 	run.handle.die()
+	if state, _ := s.disk.size(); state == 0 {
+		s.forgets, _ = run.rf.State()
+	}
 	c.ledger.restart(id)
 	s.node.Crash()
 	close(run.gone)
 	c.w.Go(run.rf.Stop)
 }
 
-// restart starts a crashed server again, on its disk.
+// restart starts a server again, on its disk; one that runs crashes first.
 func (c *cluster) restart(id int) {
 	c.crash(id)
+	c.mustHaveSaved(id)
 	c.servers[id].node.Restart()
 	c.start(id)
+}
+
+// mustHaveSaved says what is to be done next when a server had something to
+// save, and has saved nothing.
+func (c *cluster) mustHaveSaved(id int) {
+	if s := c.servers[id]; s.forgets > 0 {
+		log.Printf("TODO(4C): persist: save what a crash must not erase (Figure 2). %s was in term %d and had saved nothing", s.name, s.forgets)
+	}
 }
 
 // take removes and returns the running incarnation.

@@ -1,9 +1,12 @@
 package raft_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	raft "distsys/lab4-raft"
@@ -26,16 +29,34 @@ const silence = 1500 * time.Millisecond
 // calm is shorter than every election timeout that the handout allows.
 const calm = 150 * time.Millisecond
 
+// settle is how long a test waits to see that a follower does not do a thing:
+// no election can come in between.
+const settle = 100 * time.Millisecond
+
+// watch is how long a test waits to see that a leader does not do a thing: it
+// sends a few heartbeats meanwhile.
+const watch = 400 * time.Millisecond
+
+// soon is how long a thing may take that needs a few round trips or heartbeats.
+const soon = 2 * time.Second
+
 // A script is one paper test.
 type script struct {
 	w     *simtest.World
 	net   *simnet.Network
 	peers []*peer // peers[0] is nil: that is s0
 	disk  *disk
-	run   *incarnation
+	run   *incarnation // nil while s0 is down
+	lag   atomic.Int64 // time.Duration: how long a call of s0 waits before its arguments are read
 
 	mu      sync.Mutex
-	applied []raft.ApplyMsg // what s0 applied, since its last restart
+	life    int                        // counts the starts and crashes of s0
+	applied []raft.ApplyMsg            // what s0 applied, since its last start
+	reached int                        // the index that its state machine has reached
+	open    chan struct{}              // closed while the state machine reads on
+	onApply func(raft.ApplyMsg)        // called by the state machine for each message
+	said    map[int]map[int]raft.Entry // by term and index: the entries of s0's log while it led, as it told them
+	atReply *disk                      // s0's disk as it was when the last reply left
 }
 
 // A peer is a server that the test plays. It records what s0 asks it, and
@@ -62,8 +83,11 @@ type request struct {
 // startScript starts s0 in a cluster of n servers.
 func startScript(w *simtest.World, n int) *script {
 	link := simnet.Link{Latency: simnet.Range{Min: hop, Max: hop}}
-	s := &script{w: w, net: simnet.New(w, link), peers: make([]*peer, n), disk: &disk{}}
+	s := &script{w: w, net: simnet.New(w, link), peers: make([]*peer, n), disk: &disk{}, said: map[int]map[int]raft.Entry{}}
+	s.open = make(chan struct{})
+	close(s.open)
 	s.net.Describe(describe)
+	s.net.Observe(s.observe)
 	for id := 1; id < n; id++ {
 		s.peers[id] = &peer{s: s, id: id}
 		s.net.Node(name(id)).Serve("Raft", &peerService{s.peers[id]})
@@ -78,53 +102,163 @@ func startScript(w *simtest.World, n int) *script {
 	return s
 }
 
+// observe is called for each message when it is sent.
+func (s *script) observe(m *simnet.Message) {
+	if m.Reply && m.From == name(0) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.atReply = s.disk.clone()
+	}
+}
+
 // start begins an incarnation of s0 on its disk.
 func (s *script) start() {
 	node := s.net.Node(name(0))
 	peers := make([]raft.Peer, len(s.peers))
 	for id := 1; id < len(peers); id++ {
-		peers[id] = node.Client(name(id))
+		peers[id] = &line{s, node.Client(name(id))}
 	}
 	apply := make(chan raft.ApplyMsg)
 	run := &incarnation{handle: s.disk.open(), gone: make(chan struct{})}
 	s.run = run
 	s.mu.Lock()
-	s.applied = nil
+	s.life++
+	life := s.life
+	s.applied, s.reached = nil, 0
 	s.mu.Unlock()
 	run.rf = raft.New(0, peers, run.handle, apply)
 	node.Serve("Raft", run.rf)
-	go func() {
-		for {
+	go s.stateMachine(run, life, apply)
+}
+
+// A line is what s0 calls a peer through.
+type line struct {
+	s      *script
+	client *simnet.Client
+}
+
+// Call implements raft.Peer.
+func (l *line) Call(serviceMethod string, args, reply any) error {
+	if lag := time.Duration(l.s.lag.Load()); lag > 0 {
+		time.Sleep(lag)
+	}
+	return l.client.Call(serviceMethod, args, reply)
+}
+
+// stateMachine takes what s0 applies, as a service would.
+func (s *script) stateMachine(run *incarnation, life int, apply <-chan raft.ApplyMsg) {
+	for {
+		select {
+		case <-run.gone:
+			return
+		case m := <-apply:
+			mistake, open, onApply := s.take(life, m)
+			if mistake != "" {
+				s.w.Fatalf("%s", mistake)
+			}
+			if onApply != nil {
+				onApply(m)
+			}
 			select {
+			case <-open:
 			case <-run.gone:
 				return
-			case m := <-apply:
-				s.mu.Lock()
-				if s.run == run {
-					s.applied = append(s.applied, m)
-				}
-				s.mu.Unlock()
 			}
 		}
-	}()
+	}
+}
+
+// take records one message to the state machine. It finds out whether it is the
+// next one, and whether it names the place of its command.
+func (s *script) take(life int, m raft.ApplyMsg) (mistake string, open chan struct{}, onApply func(raft.ApplyMsg)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life != life {
+		return "", s.open, nil // a zombie
+	}
+	const order = "rule: apply log[lastApplied] to the state machine, in log order (§5.3, Figure 2)"
+	var index, term int
+	switch n, _ := fmt.Sscanf(string(m.Command), "%d@%d", &index, &term); {
+	case m.IsSnapshot && m.Index < s.reached:
+		mistake = fmt.Sprintf("s0 gave its state machine a snapshot up to index %d, after it had reached index %d.\nrule: no message goes back behind an earlier one (ApplyMsg)", m.Index, s.reached)
+	case !m.IsSnapshot && m.Index <= s.reached:
+		mistake = fmt.Sprintf("s0 applied %q at index %d though its state machine has reached index %d: twice, or out of order.\n%s", m.Command, m.Index, s.reached, order)
+	case !m.IsSnapshot && m.Index > s.reached+1:
+		mistake = fmt.Sprintf("s0 applied %q at index %d right after index %d: it skipped some.\n%s", m.Command, m.Index, s.reached, order)
+	case !m.IsSnapshot && n == 2 && (index != m.Index || term != m.Term):
+		mistake = fmt.Sprintf("s0 applied the entry with index %d and term %d, but said index %d and term %d.\n%s", index, term, m.Index, m.Term, order)
+	}
+	s.reached = m.Index
+	s.applied = append(s.applied, m)
+	return mistake, s.open, s.onApply
+}
+
+// pause stops the state machine: it reads one more message at most.
+func (s *script) pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = make(chan struct{})
+}
+
+// resume lets the state machine read on.
+func (s *script) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.open)
 }
 
 // crash ends s0 at once. With disk nil it keeps its disk as it is; otherwise
 // it finds the given one when it starts again.
 func (s *script) crash(d *disk) {
-	s.run.handle.die()
-	s.net.Node(name(0)).Crash()
-	close(s.run.gone)
-	s.w.Go(s.run.rf.Stop)
+	run := s.run
+	s.run = nil
+	s.mu.Lock()
+	s.life++
 	if d != nil {
 		s.disk = d
 	}
+	s.mu.Unlock()
+	run.handle.die()
+	close(run.gone)
+	s.net.Node(name(0)).Crash()
+	s.w.Go(run.rf.Stop)
 }
 
 // restart starts s0 again after a crash.
 func (s *script) restart() {
 	s.net.Node(name(0)).Restart()
 	s.start()
+}
+
+// crashAfterReply has s0 crash right after its last reply left, and restarts
+// it: it finds its disk as it was at that moment.
+func (s *script) crashAfterReply() {
+	s.mu.Lock()
+	d := s.atReply
+	s.mu.Unlock()
+	s.crash(d)
+	s.restart()
+}
+
+// fresh replaces s0 by a new server with an empty disk.
+func (s *script) fresh() {
+	s.crash(&disk{})
+	s.mu.Lock()
+	clear(s.said)
+	s.mu.Unlock()
+	s.restart()
+}
+
+// term returns s0's current term.
+func (s *script) term() int {
+	term, _ := s.run.rf.State()
+	return term
+}
+
+// leads reports whether s0 says that it leads.
+func (s *script) leads() bool {
+	_, leads := s.run.rf.State()
+	return leads
 }
 
 // history returns what s0 has applied since its last start.
@@ -173,18 +307,27 @@ func command(index, term int) []byte { return fmt.Appendf(nil, "%d@%d", index, t
 
 // commands gives what s0 has applied, as "1@1 2@1 ...".
 func (s *script) commands() string {
-	text := ""
-	for i, m := range s.history() {
-		if i > 0 {
-			text += " "
-		}
+	var list []string
+	for _, m := range s.history() {
 		if m.IsSnapshot {
-			text += fmt.Sprintf("snapshot(%d)", m.Index)
+			list = append(list, fmt.Sprintf("snapshot(%d)", m.Index))
 		} else {
-			text += string(m.Command)
+			list = append(list, string(m.Command))
 		}
 	}
-	return text
+	return strings.Join(list, " ")
+}
+
+// names gives the commands of entries, as "1@1 2@1 ...".
+func names(list []raft.Entry) string {
+	var b bytes.Buffer
+	for i, e := range list {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.Write(e.Command)
+	}
+	return b.String()
 }
 
 // rule fails the world when ok is false: with what happened, and the sentence
@@ -195,18 +338,49 @@ func (s *script) rule(ok bool, sentence, format string, args ...any) {
 	}
 }
 
+// within waits until cond holds. It reports whether that happened in time.
+func (s *script) within(d time.Duration, cond func() bool) bool {
+	for deadline := s.w.Now() + d; !cond(); s.w.Sleep(5 * time.Millisecond) {
+		if s.w.Now() >= deadline {
+			return false
+		}
+	}
+	return true
+}
+
+// applies waits until s0 has applied exactly the commands in want. Slow services
+// aside, that takes no time.
+func (s *script) applies(want, sentence, when string) {
+	s.within(settle, func() bool { return s.commands() == want })
+	s.rule(s.commands() == want, sentence, "%s, s0 should have applied [%s], and has applied [%s]", when, want, s.commands())
+}
+
 // elect has the peers vote for s0, waits until it leads, and returns its term.
-// Heartbeats are answered like by an empty follower that accepts everything,
-// unless the test has set an answer before.
+// Requests are answered like by a follower that accepts everything, unless the
+// test has set an answer before.
 func (s *script) elect() (term int) {
 	for _, p := range s.peers[1:] {
-		p.grant()
+		p.mu.Lock()
+		silent := p.vote == nil
+		p.mu.Unlock()
+		if silent {
+			p.grant()
+		}
 	}
 	got := s.await(1, silence+time.Second, "an AppendEntries: s0 has every vote, and must lead (§5.2)", func(args any) bool {
 		_, ok := args.(raft.AppendEntriesArgs)
 		return ok
 	})
 	return got.args.(raft.AppendEntriesArgs).Term
+}
+
+// propose gives s0, which leads, a command. It returns its index.
+func (s *script) propose(command string) (index int) {
+	index, term, leads := s.run.rf.Propose([]byte(command))
+	if !leads {
+		s.w.Fatalf("s0 led, but to Propose it says that it does not; it is in term %d", term)
+	}
+	return index
 }
 
 // await returns the first request at a peer, of those that come from now on,
@@ -274,19 +448,85 @@ func (p *peer) since(first int) []request {
 }
 
 // votes returns the RequestVotes among the requests from number first on.
-func (p *peer) votes(first int) (votes []raft.RequestVoteArgs) {
+func (p *peer) votes(first int) []raft.RequestVoteArgs { return only[raft.RequestVoteArgs](p, first) }
+
+// appends returns the AppendEntries among the requests from number first on.
+func (p *peer) appends(first int) []raft.AppendEntriesArgs {
+	return only[raft.AppendEntriesArgs](p, first)
+}
+
+// installs returns the InstallSnapshots among the requests from number first on.
+func (p *peer) installs(first int) []raft.InstallSnapshotArgs {
+	return only[raft.InstallSnapshotArgs](p, first)
+}
+
+func only[T any](p *peer, first int) (list []T) {
 	for _, r := range p.since(first) {
-		if v, ok := r.args.(raft.RequestVoteArgs); ok {
-			votes = append(votes, v)
+		if args, ok := r.args.(T); ok {
+			list = append(list, args)
 		}
 	}
-	return votes
+	return list
+}
+
+// told returns the highest commitIndex that s0 has told a peer, in the requests
+// from number first on.
+func (p *peer) told(first int) (commit int) {
+	for _, a := range p.appends(first) {
+		commit = max(commit, a.LeaderCommit)
+	}
+	return commit
 }
 
 func (p *peer) record(args any) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.received = append(p.received, request{p.s.w.Now(), args})
+	p.mu.Unlock()
+	if a, ok := args.(raft.AppendEntriesArgs); ok {
+		p.s.checkSent(a)
+	}
+}
+
+// checkSent compares an AppendEntries of s0 with what s0 told before of its log
+// in this term: a leader only ever appends.
+func (s *script) checkSent(a raft.AppendEntriesArgs) {
+	s.mu.Lock()
+	mistake := s.contradiction(a)
+	s.mu.Unlock()
+	if mistake != "" {
+		s.w.Fatalf("%s\nrule: a leader never overwrites or deletes entries in its log; it only appends new entries (Leader Append-Only, Figure 3, §5.3)", mistake)
+	}
+}
+
+// contradiction is checkSent with mu held.
+func (s *script) contradiction(a raft.AppendEntriesArgs) string {
+	if a.PrevLogIndex < 0 || a.PrevLogIndex == 0 && a.PrevLogTerm != 0 {
+		return fmt.Sprintf("s0 sends an AppendEntries with prev %d@%d: no entry has that place", a.PrevLogIndex, a.PrevLogTerm)
+	}
+	log := s.said[a.Term]
+	if log == nil {
+		log = map[int]raft.Entry{0: {}}
+		s.said[a.Term] = log
+	}
+	if before, ok := log[a.PrevLogIndex]; ok && before.Term != a.PrevLogTerm {
+		return fmt.Sprintf("s0 leads in term %d and sends prev %d@%d; before, in the same term, it said that this entry has term %d", a.Term, a.PrevLogIndex, a.PrevLogTerm, before.Term)
+	} else if !ok {
+		log[a.PrevLogIndex] = raft.Entry{Term: a.PrevLogTerm}
+	}
+	last := a.PrevLogTerm
+	for i, e := range a.Entries {
+		index := a.PrevLogIndex + 1 + i
+		if e.Term < last || e.Term > a.Term {
+			return fmt.Sprintf("s0 leads in term %d and sends an entry of term %d at index %d, after one of term %d", a.Term, e.Term, index, last)
+		}
+		last = e.Term
+		before, ok := log[index]
+		if ok && (before.Term != e.Term || before.Command != nil && !bytes.Equal(before.Command, e.Command)) {
+			return fmt.Sprintf("s0 leads in term %d and sends %q of term %d as the entry at index %d; before, in the same term, it said %q of term %d", a.Term, e.Command, e.Term, index, before.Command, before.Term)
+		}
+		log[index] = e
+	}
+	return ""
 }
 
 // peerService is what s0 calls.

@@ -275,6 +275,6 @@ func TestTODO(t *testing.T) {
 	})
 	require.Len(t, r.Failures, 1)
 	text := simtest.Render(r)
-	require.True(t, strings.HasPrefix(text, "next: TODO(4A): start an election (§5.2)\n    simtest_test.student.vote"), text)
+	require.True(t, strings.HasPrefix(text, "next: TODO(4A): start an election (§5.2)\n    student.vote"), text)
 	require.NotContains(t, text, "run it again")
 }

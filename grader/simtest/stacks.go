@@ -65,9 +65,10 @@ func (f frame) kit() bool {
 	return strings.HasPrefix(f.fn, module+"grader/sim") && !strings.HasSuffix(f.file, "_test.go")
 }
 
-// place is the frame for people: raft.(*Raft).tick  election.go:57.
+// place is the frame for people: (*Raft).tick  election.go:57.
 func (f frame) place() string {
 	fn := f.fn[strings.LastIndexByte(f.fn, '/')+1:]
+	_, fn, _ = strings.Cut(fn, ".")
 	return fn + "  " + filepath.Base(f.file) + ":" + strconv.Itoa(f.line)
 }
 

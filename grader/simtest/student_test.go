@@ -68,8 +68,8 @@ func TestMutexHeldAcrossSleep(t *testing.T) {
 		go s.locks()
 		w.Sleep(time.Second)
 	})
-	requireStuck(t, r, "holds the mutex. It locked it at\n    simtest_test.student.sleepsWithMutex  student_test.go:",
-		"now waits (sleep) at\n    simtest_test.student.sleepsWithMutex", "waits for the mutex at\n    simtest_test.student.locks")
+	requireStuck(t, r, "holds the mutex. It locked it at\n    student.sleepsWithMutex  student_test.go:",
+		"now waits (sleep) at\n    student.sleepsWithMutex", "waits for the mutex at\n    student.locks")
 }
 
 // The same for a message that the holder waits for.
@@ -126,8 +126,8 @@ func TestDoubleLock(t *testing.T) {
 	})
 	require.Equal(t, simtest.Fail, r.Status)
 	require.Contains(t, r.Failures[0].Message, "double lock")
-	require.Contains(t, r.Failures[0].Message, "holds the mutex since\n    simtest_test.student.locksTwice")
-	require.Contains(t, r.Failures[0].Message, "locks it again at\n    simtest_test.student.locks ")
+	require.Contains(t, r.Failures[0].Message, "holds the mutex since\n    student.locksTwice")
+	require.Contains(t, r.Failures[0].Message, "locks it again at\n    student.locks ")
 }
 
 // Two orders of two locks are reported although nobody got stuck this time.
@@ -154,7 +154,7 @@ func TestBusyLoop(t *testing.T) {
 	})
 	require.Equal(t, simtest.Stuck, r.Status)
 	require.Contains(t, r.Failures[0].Message, "busy loop")
-	require.Contains(t, r.Failures[0].Message, "simtest_test.spin")
+	require.Contains(t, r.Failures[0].Message, "spin  simtest_test.go")
 }
 
 // Hard work that takes less CPU time than the bound is no busy loop.

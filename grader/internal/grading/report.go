@@ -38,7 +38,7 @@ func (g *grader) outcome(l *lab, t rubric.Test) result.Test {
 	case !ran:
 		out.Message = "interrupted"
 	default:
-		out.Status, out.Message = r.Status, r.Message
+		out.Status, out.Message, out.Log = r.Status, r.Message, r.Log
 		out.SeedsRun, out.SeedsFailed = r.SeedsRun, r.SeedsFailed
 		out.Seconds = math.Round(r.Elapsed.Seconds()*1000) / 1000
 	}

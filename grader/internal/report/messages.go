@@ -13,6 +13,7 @@ import (
 type failure struct {
 	status  result.Status
 	message string
+	log     string // of the first test
 	tests   []string
 }
 
@@ -26,7 +27,7 @@ func failures(l *result.Lab) []*failure {
 		}
 		key := string(t.Status) + "\n" + t.Message
 		if known[key] == nil {
-			known[key] = &failure{status: t.Status, message: t.Message}
+			known[key] = &failure{status: t.Status, message: t.Message, log: t.Log}
 			all = append(all, known[key])
 		}
 		known[key].tests = append(known[key].tests, t.Name)
@@ -44,6 +45,9 @@ func (t Terminal) messages(b *strings.Builder, l *result.Lab) {
 	for _, f := range failures(l) {
 		b.WriteString(t.head(f))
 		t.quote(b, f.message)
+		if f.log != "" {
+			fmt.Fprintf(b, "%swhole output: %s\n", gutter, oneLine(f.log))
+		}
 		b.WriteByte('\n')
 	}
 }

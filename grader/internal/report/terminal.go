@@ -34,6 +34,9 @@ func (t Terminal) Write(w io.Writer, r *result.Report) error {
 		for _, note := range l.Notes {
 			fmt.Fprintf(&b, "note: %s\n", oneLine(note))
 		}
+		if len(l.Notes) > 0 {
+			b.WriteByte('\n')
+		}
 		t.messages(&b, l)
 	}
 	t.points(&b, r)
@@ -114,19 +117,20 @@ func (t Terminal) paint(s result.Status) string {
 
 // points writes the last lines: the score.
 func (t Terminal) points(b *strings.Builder, r *result.Report) {
-	width := len("total")
-	for i := range r.Labs {
-		width = max(width, len(r.Labs[i].Lab))
-	}
-	shown := 0
+	var shown []*result.Lab
+	width := 0
 	for i := range r.Labs {
 		l := &r.Labs[i]
-		if points, most := l.Asked(); most > 0 {
-			shown++
-			fmt.Fprintln(b, score(l.Lab, width, points, most, l.Max))
+		if _, most := l.Asked(); most > 0 {
+			shown = append(shown, l)
+			width = max(width, len(l.Lab))
 		}
 	}
-	if shown > 1 {
+	for _, l := range shown {
+		points, most := l.Asked()
+		fmt.Fprintln(b, score(l.Lab, width, points, most, l.Max))
+	}
+	if len(shown) > 1 {
 		points, most := r.Asked()
 		fmt.Fprintln(b, score("total", width, points, most, r.Max))
 	}

@@ -55,6 +55,7 @@ type Test struct {
 	SeedsFailed []uint64 `json:"seeds_failed"` // seeds that were begun and did not pass
 	Seconds     float64  `json:"seconds"`      // real time
 	Message     string   `json:"message"`
+	Log         string   `json:"log,omitempty"` // file with the whole output, on the machine that graded
 
 	LeftOut bool `json:"-"` // by --run: nobody asked for it
 }

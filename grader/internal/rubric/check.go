@@ -34,9 +34,9 @@ func (c *checker) check() error {
 		c.part(i)
 	}
 	c.ungraded()
-	c.unlisted()
 	c.total()
-	slices.SortStableFunc(c.mistakes, func(a, b *Error) int { return cmp.Or(cmp.Compare(b.File, a.File), cmp.Compare(a.Line, b.Line)) })
+	slices.SortStableFunc(c.mistakes, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
+	c.unlisted() // these are in other files
 	var errs []error
 	for _, m := range c.mistakes {
 		errs = append(errs, m)

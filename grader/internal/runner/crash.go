@@ -10,13 +10,13 @@ import (
 var (
 	crashLine     = regexp.MustCompile(`^(panic: |fatal error: |unexpected fault address )`)
 	goroutineLine = regexp.MustCompile(`^goroutine \d+.*\[.*\]:$`)
-	frameLine     = regexp.MustCompile(`^\t(.+\.go):(\d+)( \+0x[0-9a-f]+)?$`)
+	frameLine     = regexp.MustCompile(`^\t(.+\.go):(\d+)( \+0x[0-9a-f]+)?( fp=.*)?$`)
 )
 
 const mostPanicLines = 6
 
-// crashReport finds a Go program's last words in what it printed, and where
-// in the lab's own code they were caused. It returns "" when there are none.
+// crashReport finds a Go program's last words in what it printed, and where in
+// the lab's own code they were caused. It returns "" when there are none.
 func crashReport(output, labDir string) string {
 	lines := strings.Split(output, "\n")
 	for i, line := range lines {
@@ -31,18 +31,40 @@ func crashReport(output, labDir string) string {
 			continue // The program printed that line itself.
 		}
 		report := strings.Join(lines[i:min(end, i+mostPanicLines)], "\n")
-		if at := ownFrame(strings.Join(lines[end+1:], "\n"), labDir); at != "" {
-			report += "\nat " + at
+		first, _, _ := strings.Cut(strings.Join(lines[end+1:], "\n"), "\n\n")
+		if at := ownFrames(first, labDir); at != "" {
+			report += "\n" + at
 		}
 		return report
 	}
 	return ""
 }
 
-// ownFrame returns the first frame of a trace that is in the lab's own code,
-// or else in its tests.
-func ownFrame(trace, labDir string) string {
-	test := ""
+// whereStopped finds the lab's own code in a dump of all goroutines. It
+// prefers a goroutine that was not waiting.
+func whereStopped(output, labDir string) string {
+	waiting := ""
+	for block := range strings.SplitSeq(output, "\n\n") {
+		at := ownFrames(block, labDir)
+		if at == "" {
+			continue
+		}
+		if strings.Contains(block, " [runn") { // running, runnable
+			return at
+		}
+		if waiting == "" {
+			waiting = at
+		}
+	}
+	return waiting
+}
+
+const mostFrames = 4
+
+// ownFrames returns the frames of one goroutine's trace that are in the lab's
+// folder, the innermost first. Those of tests are there for want of others.
+func ownFrames(trace, labDir string) string {
+	var own, tests []string
 	lines := strings.Split(trace, "\n")
 	for i, line := range lines {
 		m := frameLine.FindStringSubmatch(line)
@@ -50,14 +72,19 @@ func ownFrame(trace, labDir string) string {
 			continue
 		}
 		at := fmt.Sprintf("%s:%s, in %s", filepath.Join(filepath.Base(labDir), filepath.Base(m[1])), m[2], function(lines[i-1]))
-		if !strings.HasSuffix(m[1], "_test.go") {
-			return at
-		}
-		if test == "" {
-			test = at
+		if strings.HasSuffix(m[1], "_test.go") {
+			tests = append(tests, at)
+		} else {
+			own = append(own, at)
 		}
 	}
-	return test
+	if own == nil {
+		own = tests
+	}
+	if own == nil {
+		return ""
+	}
+	return "at " + strings.Join(own[:min(len(own), mostFrames)], "\n   ")
 }
 
 // function cuts the folder and the arguments off a line of a trace such as

@@ -112,8 +112,8 @@ func (j *judge) afterwards() string {
 
 func (j *judge) timeout() string {
 	message := fmt.Sprintf("time limit of %v exceeded%s", j.limits.Time, j.during())
-	if at := ownFrame(j.output, j.dir); at != "" {
-		message += "\nwhen it was stopped, the code was at " + at
+	if at := whereStopped(j.output, j.dir); at != "" {
+		message += "\nwhen it was stopped, the code was\n" + at
 	}
 	return message
 }
@@ -151,23 +151,27 @@ func (j *judge) during() string {
 	return "\nwhile these seeds were running: " + strings.Trim(fmt.Sprint(running), "[]")
 }
 
+// mostOutput is how many of the last lines that were printed a message shows.
+const mostOutput = 15
+
 // withOutput gives the last lines that were printed.
 func (j *judge) withOutput() string {
-	const most = 15
 	lines := strings.Split(strings.TrimSpace(j.output), "\n")
 	if lines[0] == "" {
 		return ""
 	}
-	return "\nits last output:\n" + strings.Join(lines[max(0, len(lines)-most):], "\n")
+	return "\nits last output:\n" + strings.Join(lines[max(0, len(lines)-mostOutput):], "\n")
 }
 
-// keep writes the output of a test that left no log of its own.
+// keep writes down the output of a process that did not live to leave a log,
+// when there is more than the message shows.
 func (j *judge) keep(r *Result, logDir string) {
-	if logDir == "" || j.output == "" || r.Status != result.Crash && r.Status != result.Timeout {
+	ended := j.verdict.final == "" && (r.Status == result.Crash || r.Status == result.Timeout)
+	if logDir == "" || !ended || strings.Contains(r.Message, strings.TrimSpace(j.output)) {
 		return
 	}
 	path := filepath.Join(logDir, j.test+"-output.txt")
 	if os.MkdirAll(logDir, 0o755) == nil && os.WriteFile(path, []byte(j.output), 0o644) == nil {
-		r.Message += "\nwhole output: " + path
+		r.Log = path
 	}
 }

@@ -41,5 +41,6 @@ type Result struct {
 	Elapsed     time.Duration
 	CPU         time.Duration // of the process and those of its children that it waited for
 	Memory      int64         // peak resident bytes of the process
+	Log         string        // the file with the whole output, when it is worth reading
 	Output      string        // what it printed, the middle cut out when there was too much
 }

@@ -28,4 +28,4 @@ func TestExit2B(t *testing.T)           { try(t, "exit") }
 func TestPrintedPass2B(t *testing.T)    { try(t, "printed pass") }
 func TestPrintedVerdict2B(t *testing.T) { try(t, "printed verdict") }
 func TestWrittenVerdict2B(t *testing.T) { try(t, "written verdict") }
-func TestSpawn2B(t *testing.T)        { try(t, "spawn") }
+func TestSpawn2B(t *testing.T)          { try(t, "spawn") }

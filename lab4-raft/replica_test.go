@@ -1,0 +1,253 @@
+package raft_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+
+	raft "distsys/lab4-raft"
+)
+
+// A leader is a peer that leads s0. It has a log and sends what a correct leader
+// with that log could send, also late, twice or out of order.
+type leader struct {
+	s    *script
+	id   int
+	term int
+	log  []raft.Entry // the first has index 1
+}
+
+// leader makes a peer the leader of a term. Its log has entries of the given
+// terms.
+func (s *script) leader(id, term int, terms ...int) *leader {
+	return &leader{s, id, term, entries(1, terms...)}
+}
+
+// termAt returns the term of an entry, 0 for index 0.
+func (l *leader) termAt(index int) int {
+	if index == 0 {
+		return 0
+	}
+	return l.log[index-1].Term
+}
+
+// send sends s0 the n entries after prev: none is a heartbeat.
+func (l *leader) send(prev, n, commit int) (reply raft.AppendEntriesReply) {
+	l.s.call(l.id, "AppendEntries", &raft.AppendEntriesArgs{
+		Term: l.term, LeaderID: l.id, PrevLogIndex: prev, PrevLogTerm: l.termAt(prev),
+		Entries: l.log[prev : prev+n], LeaderCommit: commit,
+	}, &reply)
+	return reply
+}
+
+// has finds out, with a heartbeat, whether s0 stores the leader's entry at index.
+func (l *leader) has(index int) bool { return l.send(index, 0, 0).Success }
+
+// install sends s0 a snapshot of everything up to index.
+func (l *leader) install(index int, data string) (reply raft.InstallSnapshotReply) {
+	l.s.call(l.id, "InstallSnapshot", &raft.InstallSnapshotArgs{
+		Term: l.term, LeaderID: l.id, LastIncludedIndex: index, LastIncludedTerm: l.termAt(index),
+		Data: []byte(data), Done: true,
+	}, &reply)
+	return reply
+}
+
+// stores has s0 store entries of the given terms, and commits none. The leader
+// that sends them is s1, in the term of the last entry.
+func (s *script) stores(terms ...int) *leader {
+	term := 1
+	if len(terms) > 0 {
+		term = terms[len(terms)-1]
+	}
+	l := s.leader(1, term, terms...)
+	reply := l.send(0, len(terms), 0)
+	s.rule(reply.Success, success, "s0 was empty and refused [%s], with prev 0@0, from the leader of term %d: %+v", names(l.log), term, reply)
+	return l
+}
+
+const success = "a follower accepts entries that follow an entry it has (§5.3); the start of the log needs none"
+
+// expectLog ends a test: s0's log must consist of exactly the given terms, with
+// the commands of that name. A new leader looks at each entry, at the end, and
+// then commits them all.
+func (s *script) expectLog(sentence string, terms ...int) { s.expectLogAfter(0, sentence, terms...) }
+
+// expectLogAfter is expectLog for a server whose entries up to base may be in a
+// snapshot.
+func (s *script) expectLogAfter(base int, sentence string, terms ...int) {
+	n := len(terms)
+	term := s.term() + 1
+	l := s.leader(2, term, append(append([]int(nil), terms...), term)...)
+	for i := max(base, 1); i <= n; i++ {
+		s.rule(l.has(i), sentence, "s0's log should be [%s]. It does not have %s: to prev %d@%d it says that its log does not match", names(l.log[:n]), l.log[i-1].Command, i, l.termAt(i))
+	}
+	end := l.send(n+1, 0, 0)
+	s.rule(!end.Success && end.ConflictTerm == 0 && end.ConflictIndex == n+1, sentence,
+		"s0's log should be [%s] and end there. To prev %d@%d it should answer ConflictTerm 0, ConflictIndex %d: its log is too short. It answered %+v", names(l.log[:n]), n+1, term, n+1, end)
+	reply := l.send(n, 1, n+1)
+	s.rule(reply.Success, success, "s0 has %d entries and refused the next one: %+v", n, reply)
+	s.within(settle, func() bool { return s.lastApplied() == n+1 })
+	s.rule(s.lastApplied() == n+1, sentence, "s0 was told that all entries up to %d are committed, and has applied [%s]", n+1, s.commands())
+	for _, m := range s.history() {
+		if !m.IsSnapshot {
+			want := l.log[m.Index-1]
+			s.rule(string(m.Command) == string(want.Command) && m.Term == want.Term, sentence,
+				"s0's log should be [%s]. At index %d it applied %q of term %d", names(l.log), m.Index, m.Command, m.Term)
+		}
+	}
+}
+
+// lastApplied returns the index that s0's state machine has reached.
+func (s *script) lastApplied() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reached
+}
+
+// A replica is a peer that follows s0 by the book. It only leaves unanswered
+// what the test wants it to.
+type replica struct {
+	mu       sync.Mutex
+	term     int
+	votedFor int          // -1 is nobody
+	base     int          // the index of log[0]
+	log      []raft.Entry // log[0] is no entry; it has the term of the one before the first
+	snapshot string
+	limit    int // requests that would bring the log beyond it are not answered
+}
+
+// replica makes a peer one. Its log has entries of the given terms.
+func (s *script) replica(id int, terms ...int) *replica {
+	r := &replica{votedFor: -1, log: append(make([]raft.Entry, 1), entries(1, terms...)...), limit: math.MaxInt}
+	r.term = r.log[len(terms)].Term
+	s.peers[id].set(func(p *peer) { p.vote, p.append, p.install = r.requestVote, r.appendEntries, r.installSnapshot })
+	return r
+}
+
+// replicas makes all peers replicas with the same log. The first one is nil.
+func (s *script) replicas(terms ...int) []*replica {
+	list := make([]*replica, len(s.peers))
+	for id := 1; id < len(list); id++ {
+		list[id] = s.replica(id, terms...)
+	}
+	return list
+}
+
+// only makes the replica leave unanswered what would bring its log beyond limit.
+func (r *replica) only(limit int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.limit = limit
+}
+
+// nothing makes the replica answer no AppendEntries and no InstallSnapshot.
+func (r *replica) nothing() { r.only(-1) }
+
+// everything makes the replica answer all requests.
+func (r *replica) everything() { r.only(math.MaxInt) }
+
+// sees makes the replica learn of a term, and vote for somebody in it.
+func (r *replica) sees(term, vote int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.term, r.votedFor = term, vote
+}
+
+// lastIndex returns the index of the last entry.
+func (r *replica) lastIndex() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.last()
+}
+
+func (r *replica) last() int { return r.base + len(r.log) - 1 }
+
+// String gives the log, as "1@1 2@1 ...".
+func (r *replica) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := names(r.log[1:])
+	if r.base > 0 {
+		text = strings.TrimSpace(fmt.Sprintf("snapshot(%d) %s", r.base, text))
+	}
+	return text
+}
+
+func (r *replica) adopt(term int) {
+	if term > r.term {
+		r.term, r.votedFor = term, -1
+	}
+}
+
+func (r *replica) requestVote(a raft.RequestVoteArgs) *raft.RequestVoteReply {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.adopt(a.Term)
+	term := r.log[len(r.log)-1].Term
+	upToDate := a.LastLogTerm > term || a.LastLogTerm == term && a.LastLogIndex >= r.last()
+	if a.Term == r.term && (r.votedFor < 0 || r.votedFor == a.CandidateID) && upToDate {
+		r.votedFor = a.CandidateID
+		return &raft.RequestVoteReply{Term: r.term, VoteGranted: true}
+	}
+	return &raft.RequestVoteReply{Term: r.term}
+}
+
+func (r *replica) appendEntries(a raft.AppendEntriesArgs) *raft.AppendEntriesReply {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.PrevLogIndex+len(a.Entries) > r.limit {
+		return nil
+	}
+	if a.Term < r.term {
+		return &raft.AppendEntriesReply{Term: r.term}
+	}
+	r.adopt(a.Term)
+	if reply := r.check(a); reply != nil {
+		return reply
+	}
+	for i, e := range a.Entries {
+		at := a.PrevLogIndex + 1 + i - r.base
+		if at < 1 || at < len(r.log) && r.log[at].Term == e.Term {
+			continue
+		}
+		r.log = append(r.log[:at:at], e)
+	}
+	return &raft.AppendEntriesReply{Term: r.term, Success: true}
+}
+
+// check returns the refusal of entries that do not match the log, or nil.
+func (r *replica) check(a raft.AppendEntriesArgs) *raft.AppendEntriesReply {
+	if a.PrevLogIndex > r.last() {
+		return &raft.AppendEntriesReply{Term: r.term, ConflictIndex: r.last() + 1}
+	}
+	if a.PrevLogIndex < r.base {
+		return nil // committed, so it is the same
+	}
+	index, term := a.PrevLogIndex, r.log[a.PrevLogIndex-r.base].Term
+	if term == a.PrevLogTerm {
+		return nil
+	}
+	for index-1 > r.base && r.log[index-1-r.base].Term == term {
+		index--
+	}
+	return &raft.AppendEntriesReply{Term: r.term, ConflictTerm: term, ConflictIndex: index}
+}
+
+func (r *replica) installSnapshot(a raft.InstallSnapshotArgs) *raft.InstallSnapshotReply {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a.LastIncludedIndex > r.limit {
+		return nil
+	}
+	r.adopt(a.Term)
+	if a.Term < r.term || a.LastIncludedIndex <= r.base {
+		return &raft.InstallSnapshotReply{Term: r.term}
+	}
+	rest := []raft.Entry{{Term: a.LastIncludedTerm}}
+	if at := a.LastIncludedIndex - r.base; at < len(r.log) && r.log[at].Term == a.LastIncludedTerm {
+		rest = append(rest, r.log[at+1:]...)
+	}
+	r.base, r.log, r.snapshot = a.LastIncludedIndex, rest, string(a.Data)
+	return &raft.InstallSnapshotReply{Term: r.term}
+}
