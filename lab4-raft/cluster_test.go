@@ -68,7 +68,7 @@ func name(id int) string { return fmt.Sprintf("s%d", id) }
 // startCluster starts n servers on a reliable network.
 func startCluster(w *simtest.World, n int, options ...func(*cluster)) *cluster {
 	c := &cluster{w: w, net: simnet.New(w, simnet.Reliable)}
-	c.wire = newWireCheck(w)
+	c.wire = newWireCheck(w, n)
 	c.ledger = newLedger(w, n)
 	c.net.Observe(c.wire.observe)
 	c.net.Describe(describe)
@@ -108,9 +108,11 @@ func (c *cluster) start(id int) {
 	go c.stateMachine(id, epoch, run, apply)
 }
 
-// stateMachine takes what the server applies, as a service would.
+// stateMachine takes what the server applies, as a service would. Each command
+// keeps it busy for a while, so a server that holds its mutex until a command is
+// taken gets stuck.
 func (c *cluster) stateMachine(id, epoch int, run *incarnation, apply <-chan raft.ApplyMsg) {
-	for {
+	for n := uint64(0); ; n++ {
 		select {
 		case <-run.gone:
 			return
@@ -118,6 +120,8 @@ func (c *cluster) stateMachine(id, epoch int, run *incarnation, apply <-chan raf
 			if !c.ledger.applied(id, epoch, m) {
 				return
 			}
+			work := c.w.Dice(simtest.Key("service"), uint64(id), uint64(epoch), n)
+			time.Sleep(work.Duration(20*time.Microsecond, 500*time.Microsecond))
 			if n := c.snapshotEvery; n > 0 && !m.IsSnapshot && m.Index%n == 0 {
 				run.rf.Snapshot(m.Index, c.ledger.snapshot(m.Index))
 			}

@@ -114,12 +114,13 @@ type replica struct {
 	base     int          // the index of log[0]
 	log      []raft.Entry // log[0] is no entry; it has the term of the one before the first
 	snapshot string
-	limit    int // requests that would bring the log beyond it are not answered
+	limit    int          // requests that would bring the log beyond it are not answered
+	refused  map[int]bool // the values of PrevLogIndex that did not match
 }
 
 // replica makes a peer one. Its log has entries of the given terms.
 func (s *script) replica(id int, terms ...int) *replica {
-	r := &replica{votedFor: -1, log: append(make([]raft.Entry, 1), entries(1, terms...)...), limit: math.MaxInt}
+	r := &replica{votedFor: -1, log: append(make([]raft.Entry, 1), entries(1, terms...)...), limit: math.MaxInt, refused: map[int]bool{}}
 	r.term = r.log[len(terms)].Term
 	s.peers[id].set(func(p *peer) { p.vote, p.append, p.install = r.requestVote, r.appendEntries, r.installSnapshot })
 	return r
@@ -134,18 +135,18 @@ func (s *script) replicas(terms ...int) []*replica {
 	return list
 }
 
-// only makes the replica leave unanswered what would bring its log beyond limit.
-func (r *replica) only(limit int) {
+// upTo makes the replica leave unanswered what would bring its log beyond limit.
+func (r *replica) upTo(limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.limit = limit
 }
 
 // nothing makes the replica answer no AppendEntries and no InstallSnapshot.
-func (r *replica) nothing() { r.only(-1) }
+func (r *replica) nothing() { r.upTo(-1) }
 
 // everything makes the replica answer all requests.
-func (r *replica) everything() { r.only(math.MaxInt) }
+func (r *replica) everything() { r.upTo(math.MaxInt) }
 
 // sees makes the replica learn of a term, and vote for somebody in it.
 func (r *replica) sees(term, vote int) {
@@ -159,6 +160,13 @@ func (r *replica) lastIndex() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.last()
+}
+
+// refusals returns how many places the leader tried that did not match.
+func (r *replica) refusals() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.refused)
 }
 
 func (r *replica) last() int { return r.base + len(r.log) - 1 }
@@ -204,6 +212,7 @@ func (r *replica) appendEntries(a raft.AppendEntriesArgs) *raft.AppendEntriesRep
 	}
 	r.adopt(a.Term)
 	if reply := r.check(a); reply != nil {
+		r.refused[a.PrevLogIndex] = true
 		return reply
 	}
 	for i, e := range a.Entries {

@@ -448,19 +448,19 @@ func (p *peer) since(first int) []request {
 }
 
 // votes returns the RequestVotes among the requests from number first on.
-func (p *peer) votes(first int) []raft.RequestVoteArgs { return only[raft.RequestVoteArgs](p, first) }
+func (p *peer) votes(first int) []raft.RequestVoteArgs { return ofType[raft.RequestVoteArgs](p, first) }
 
 // appends returns the AppendEntries among the requests from number first on.
 func (p *peer) appends(first int) []raft.AppendEntriesArgs {
-	return only[raft.AppendEntriesArgs](p, first)
+	return ofType[raft.AppendEntriesArgs](p, first)
 }
 
 // installs returns the InstallSnapshots among the requests from number first on.
 func (p *peer) installs(first int) []raft.InstallSnapshotArgs {
-	return only[raft.InstallSnapshotArgs](p, first)
+	return ofType[raft.InstallSnapshotArgs](p, first)
 }
 
-func only[T any](p *peer, first int) (list []T) {
+func ofType[T any](p *peer, first int) (list []T) {
 	for _, r := range p.since(first) {
 		if args, ok := r.args.(T); ok {
 			list = append(list, args)

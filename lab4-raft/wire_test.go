@@ -17,9 +17,13 @@ type wireCheck struct {
 	w  *simtest.World
 	mu sync.Mutex
 
+	n int // servers in the cluster
+
 	leaders map[int]string    // by term: who sent entries or heartbeats
 	votes   map[ballot]string // by voter and term: who got the vote
 	entries map[place]string  // by index and term: the command
+	asked   map[uint64]int    // by request: the index up to which a success stores the log
+	acked   map[string]int    // by server: the highest index that it is known to have stored
 }
 
 type ballot struct {
@@ -29,8 +33,11 @@ type ballot struct {
 
 type place struct{ index, term int }
 
-func newWireCheck(w *simtest.World) *wireCheck {
-	return &wireCheck{w: w, leaders: map[int]string{}, votes: map[ballot]string{}, entries: map[place]string{}}
+func newWireCheck(w *simtest.World, n int) *wireCheck {
+	return &wireCheck{
+		w: w, n: n, leaders: map[int]string{}, votes: map[ballot]string{}, entries: map[place]string{},
+		asked: map[uint64]int{}, acked: map[string]int{},
+	}
 }
 
 // observe is called for each message when it is sent.
@@ -55,23 +62,56 @@ func (c *wireCheck) check(m *simnet.Message) string {
 		if s := c.leader(m.From, args.Term); s != "" {
 			return s
 		}
+		last := args.PrevLogIndex + len(args.Entries)
+		c.asked[m.ID] = last
+		c.acked[m.From] = max(c.acked[m.From], last) // A leader stores what it sends.
+		if s := c.commit(m.From, args.LeaderCommit); s != "" {
+			return s
+		}
 		return c.logMatching(m.From, args)
 	case raft.InstallSnapshotArgs:
+		c.asked[m.ID] = args.LastIncludedIndex
+		c.acked[m.From] = max(c.acked[m.From], args.LastIncludedIndex)
 		return c.leader(m.From, args.Term)
 	}
 	return ""
 }
 
 func (c *wireCheck) checkReply(m *simnet.Message) string {
-	reply, ok := m.Body.(raft.RequestVoteReply)
-	if !ok || !reply.VoteGranted {
+	switch reply := m.Body.(type) {
+	case raft.RequestVoteReply:
+		if !reply.VoteGranted {
+			return ""
+		}
+		var args raft.RequestVoteArgs
+		if err := m.Args(&args); err != nil {
+			return err.Error()
+		}
+		return c.vote(m.From, args.Term, m.To)
+	case raft.AppendEntriesReply:
+		if reply.Success {
+			c.acked[m.From] = max(c.acked[m.From], c.asked[m.ID])
+		}
+	case raft.InstallSnapshotReply:
+		c.acked[m.From] = max(c.acked[m.From], c.asked[m.ID])
+	}
+	return ""
+}
+
+// commit checks that what a leader calls committed is on a majority: itself,
+// and those that have acknowledged it.
+func (c *wireCheck) commit(leader string, index int) string {
+	have := 1
+	for server, acked := range c.acked {
+		if server != leader && acked >= index {
+			have++
+		}
+	}
+	if index == 0 || have > c.n/2 {
 		return ""
 	}
-	var args raft.RequestVoteArgs
-	if err := m.Args(&args); err != nil {
-		return err.Error()
-	}
-	return c.vote(m.From, args.Term, m.To)
+	return fmt.Sprintf("%s says that index %d is committed, but only %d of %d servers, itself included, ever acknowledged it.\n"+
+		"rule: an entry is committed once it is stored on a majority; matchIndex is what a follower is known to store (§5.3, Figure 2)", leader, index, have, c.n)
 }
 
 func (c *wireCheck) leader(from string, term int) string {

@@ -36,6 +36,8 @@ type Network struct {
 	calls      map[*call]struct{} // those that have no outcome yet
 	hooks      hooks
 	kept       keeper
+	idle       []*carrier
+	over       bool // carriers go home
 	describe   func(method string, v any) string
 	complaints map[string]bool
 }
@@ -54,13 +56,14 @@ func New(w *simtest.World, settings Link) *Network {
 	return n
 }
 
-// watchEnd ends the calls that are pending when the world comes to its end:
-// nobody will answer them.
+// watchEnd ends what is pending when the world comes to its end: the calls,
+// which nobody will answer, and the idle goroutines.
 func (n *Network) watchEnd() {
 	for !n.world.Ending() {
 		time.Sleep(endingWait)
 	}
 	n.abandon(func(*call) bool { return true }, worldEnds)
+	n.dismiss()
 }
 
 // Node returns the node of that name. It is created, running, when it is first

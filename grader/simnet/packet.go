@@ -139,6 +139,7 @@ func (p *packet) dispatch(v Verdict, o *order) {
 
 // fly lets the copies arrive in their time.
 func (p *packet) fly(f fate, now time.Duration, o *order) {
+	n := p.net
 	for _, c := range f.copies[:f.n] {
 		if c.copy > 0 {
 			p.record("duplicate")
@@ -146,7 +147,7 @@ func (p *packet) fly(f fate, now time.Duration, o *order) {
 		if c.late > 0 {
 			p.recordText("hold", c.late.String()+" longer, by the link")
 		}
-		time.AfterFunc(o.next(now+c.delay)-now, func() { p.land(c) })
+		n.carry(errand{p, c, o.next(now+c.delay) - now})
 	}
 }
 
@@ -154,11 +155,12 @@ func (p *packet) fly(f fate, now time.Duration, o *order) {
 func (p *packet) again(c flight, o *order) {
 	c.rounds++
 	d := p.dice(forSecondFlight + 2*c.rounds + c.copy)
-	now := p.net.world.Now()
-	p.net.mu.Lock()
+	n := p.net
+	now := n.world.Now()
+	n.mu.Lock()
 	delay := p.link.current(p.reply()).Latency.pick(&d)
-	p.net.mu.Unlock()
-	time.AfterFunc(o.next(now+delay)-now, func() { p.land(c) })
+	n.mu.Unlock()
+	n.carry(errand{p, c, o.next(now+delay) - now})
 }
 
 // barred says why the packet cannot pass now, or returns nil. It is called
@@ -177,7 +179,6 @@ func (p *packet) barred() *cause {
 
 // land is the arrival of a copy.
 func (p *packet) land(c flight) {
-	grow()
 	n := p.net
 	if n.world.Ending() {
 		p.drop(worldEnds)
@@ -215,10 +216,4 @@ func (p *packet) drop(why *cause) {
 	p.net.mu.Unlock()
 	p.recordText("drop", why.text)
 	p.cargo.gone(why)
-}
-
-//go:noinline
-func grow() byte {
-	var room [1]byte
-	return room[len(room)-1]
 }

@@ -137,7 +137,8 @@ func (w *World) drain() {
 
 func (w *World) sawTicking(g *goroutine) {
 	if !w.ticking.Swap(true) {
-		w.fail(Fail, "a goroutine still runs after Stop. It must end:\n"+places(g.user()))
+		at := time.Duration(w.progress.Load()) // The watchdog calls this too, outside the bubble.
+		w.failAt(at, Fail, "a goroutine still runs after Stop. It must end:\n"+places(g.user()))
 	}
 }
 

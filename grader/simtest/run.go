@@ -63,7 +63,7 @@ func (w *World) ended(panicked any) {
 	if panicked == nil || strings.HasPrefix(fmt.Sprint(panicked), "deadlock:") {
 		return
 	}
-	w.fail(Fail, fmt.Sprintf("the kit panicked: %v", panicked))
+	w.failAt(time.Duration(w.progress.Load()), Fail, fmt.Sprintf("the kit panicked: %v", panicked))
 }
 
 // live is the life of a world, inside its bubble.

@@ -111,6 +111,7 @@ func requireStuck(t *testing.T, r *simtest.Result, parts ...string) {
 	t.Helper()
 	require.Equal(t, simtest.Stuck, r.Status)
 	require.Len(t, r.Failures, 1)
+	require.Less(t, r.Failures[0].At, time.Minute)
 	for _, part := range append(parts, "rule: never hold a mutex while you wait") {
 		require.Contains(t, r.Failures[0].Message, part)
 	}

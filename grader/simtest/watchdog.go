@@ -86,7 +86,7 @@ func (d *watchdog) checkTotal() {
 	if d.total < maxCPU || d.w.unbounded || d.w.aborted.Load() {
 		return
 	}
-	d.w.fail(Stuck, fmt.Sprintf("the world took more than %v of CPU time for %v of virtual time. Is a loop polling without a pause?",
+	d.fail(fmt.Sprintf("the world took more than %v of CPU time for %v of virtual time. Is a loop polling without a pause?",
 		maxCPU, time.Duration(d.progress).Round(time.Millisecond)))
 	d.w.halted.Store(true)
 	d.w.aborted.Store(true)
@@ -144,11 +144,16 @@ func ofKit(g *goroutine) bool {
 	return false
 }
 
+// fail records a failure at the virtual time that the world last showed.
+func (d *watchdog) fail(message string) {
+	d.w.failAt(time.Duration(d.w.progress.Load()), Stuck, message)
+}
+
 // giveUp ends the watch. A world that had failed before keeps its first
 // failure.
 func (d *watchdog) giveUp(message string) bool {
 	if !d.w.Failed() {
-		d.w.fail(Stuck, message)
+		d.fail(message)
 	}
 	return true
 }

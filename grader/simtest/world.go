@@ -168,9 +168,10 @@ func (w *World) Record(e Event) {
 }
 
 // fail notes a failure, in the list and in the log. The world's status is that
-// of its first failure.
-func (w *World) fail(status Status, message string) {
-	at := w.Now()
+// of its first failure. It must be called inside the bubble; failAt need not.
+func (w *World) fail(status Status, message string) { w.failAt(w.Now(), status, message) }
+
+func (w *World) failAt(at time.Duration, status Status, message string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.failures) == 0 {

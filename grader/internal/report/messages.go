@@ -56,7 +56,7 @@ func (t Terminal) messages(b *strings.Builder, l *result.Lab) {
 func (t Terminal) head(f *failure) string {
 	names := strings.Join(f.tests, ", ")
 	if f.status == result.BuildError {
-		names = fmt.Sprintf("all %d tests", len(f.tests))
+		names = "all tests"
 	}
 	indent := len(f.status) + 2
 	lines := strings.Split(text.WrapSoft(names, max(20, t.columns()-indent)), "\n")

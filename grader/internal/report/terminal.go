@@ -51,8 +51,12 @@ func (t Terminal) columns() int {
 	return t.Width
 }
 
-// otherColumns is the width of all columns but the first, with their padding.
-const otherColumns = 46
+// otherColumns is the width of all columns but the first, and of the blanks
+// between them.
+const otherColumns = 42
+
+// names returns the width of the first column.
+func (t Terminal) names() int { return max(20, t.columns()-otherColumns) }
 
 func (t Terminal) table(l *result.Lab) string {
 	tw := table.NewWriter()
@@ -62,7 +66,7 @@ func (t Terminal) table(l *result.Lab) string {
 	tw.SetStyle(style)
 	tw.SuppressTrailingSpaces()
 	tw.SetColumnConfigs([]table.ColumnConfig{
-		{Number: 1, WidthMin: 32, WidthMax: max(20, t.columns()-otherColumns), WidthMaxEnforcer: text.WrapHard},
+		{Number: 1, WidthMin: min(32, t.names())},
 		{Number: 2, WidthMin: 11},
 		{Number: 3, Align: text.AlignRight, AlignHeader: text.AlignRight},
 		{Number: 4, Align: text.AlignRight, AlignHeader: text.AlignRight},
@@ -85,7 +89,7 @@ func (t Terminal) part(tw table.Writer, p *result.Part, unbuilt bool) {
 	if unbuilt {
 		status = t.paint(result.BuildError)
 	}
-	tw.AppendRow(table.Row{p.ID + "  " + safe(p.Title), status, fmt.Sprintf("%d/%d", points, most), "", ""})
+	tw.AppendRow(table.Row{t.fit(p.ID+"  ", oneLine(p.Title)), status, fmt.Sprintf("%d/%d", points, most), "", ""})
 	for _, test := range p.Tests {
 		if test.LeftOut || unbuilt {
 			continue
@@ -97,8 +101,14 @@ func (t Terminal) part(tw table.Writer, p *result.Part, unbuilt bool) {
 		if test.Seconds > 0 {
 			seconds = fmt.Sprintf("%.2f", test.Seconds)
 		}
-		tw.AppendRow(table.Row{"  " + test.Name, t.paint(test.Status), fmt.Sprintf("%d/%d", test.Points, test.Max), seeds, seconds})
+		tw.AppendRow(table.Row{t.fit("  ", test.Name), t.paint(test.Status), fmt.Sprintf("%d/%d", test.Points, test.Max), seeds, seconds})
 	}
+}
+
+// fit breaks a name that is too long for the first column.
+func (t Terminal) fit(before, name string) string {
+	indent := strings.Repeat(" ", len(before))
+	return before + strings.ReplaceAll(text.WrapHard(name, t.names()-len(before)), "\n", "\n"+indent)
 }
 
 func (t Terminal) paint(s result.Status) string {
