@@ -21,7 +21,7 @@ func stuckMessage(goroutines []goroutine) string {
 	holders := 0
 	for i := range goroutines {
 		for _, h := range holds[goroutines[i].id] {
-			if wanted[h.mutex] || len(wanted) == 0 || wanted[""] {
+			if wanted[h.mutex] {
 				holders++
 				writeHolder(&b, &goroutines[i], h)
 			}
@@ -36,13 +36,13 @@ func stuckMessage(goroutines []goroutine) string {
 }
 
 // wantedMutex returns the address of the go-deadlock mutex that g waits for,
-// or "" when the dump does not tell.
+// or "" when it is of another kind. It is the last argument of
+//
+//	github.com/sasha-s/go-deadlock.lock(0x3d7d9caee7c0, {0x56cfc0, 0x3d7d9cba00e8})
 func (g *goroutine) wantedMutex() string {
 	for _, f := range g.frames {
-		if strings.Contains(f.fn, "go-deadlock.(*Mutex).Lock") || strings.Contains(f.fn, "go-deadlock.(*RWMutex).") {
-			if address, _, _ := strings.Cut(f.args, ","); strings.HasPrefix(address, "0x") {
-				return strings.TrimSuffix(address, "?")
-			}
+		if strings.HasSuffix(f.fn, "/go-deadlock.lock") {
+			return strings.Trim(f.args[strings.LastIndexByte(f.args, ' ')+1:], "{}?")
 		}
 	}
 	return ""
@@ -93,7 +93,7 @@ func busyMessage(g *goroutine) string {
 func outsideMessage(goroutines []goroutine) string {
 	var b strings.Builder
 	b.WriteString("stuck: virtual time cannot move, because a goroutine waits for something outside the simulated world\n" +
-		"(a real socket, file or pipe, or a channel or WaitGroup in a package-level variable):\n")
+		"(a real socket, file or pipe, a lock inside a library, a channel or WaitGroup in a package-level variable):\n")
 	for i := range goroutines {
 		if g := &goroutines[i]; !g.durable && len(g.user()) > 0 {
 			fmt.Fprintf(&b, "  goroutine %d (%s) at\n%s\n", g.id, g.state, places(g.user()))

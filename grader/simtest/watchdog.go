@@ -111,7 +111,7 @@ func (d *watchdog) blocked(goroutines []goroutine) bool {
 		fmt.Fprintf(&print, "%d %s\n", g.id, g.state)
 		switch {
 		case g.durable:
-		case g.waitsForMutex() && !ofKit(g):
+		case g.waitsForMutex() && lockedByUser(g):
 			mutexes++
 		default:
 			outside++
@@ -130,16 +130,21 @@ func (d *watchdog) blocked(goroutines []goroutine) bool {
 	return false
 }
 
-// ofKit reports whether the mutex that g waits for is one of the kit or of the
-// libraries that all worlds share. Those come free by themselves.
-func ofKit(g *goroutine) bool {
+// lockedByUser reports whether the code under test itself locks the mutex that
+// g waits for. A mutex inside a library may be shared by all worlds, and come
+// free by itself.
+func lockedByUser(g *goroutine) bool {
 	for _, f := range g.frames {
-		fn := f.fn
-		if strings.HasPrefix(fn, "sync.") || strings.HasPrefix(fn, "internal/sync.") || strings.HasPrefix(fn, "runtime.") {
+		switch {
+		case strings.HasPrefix(f.fn, "sync.(*Pool)"):
+			return false
+		case strings.Contains(f.fn, "go-deadlock.(*lockOrder)"):
+			return false
+		case strings.HasPrefix(f.fn, "sync."), strings.HasPrefix(f.fn, "internal/sync."), strings.HasPrefix(f.fn, "runtime."),
+			strings.Contains(f.fn, "/go-deadlock."):
 			continue
 		}
-		return f.kit() || strings.Contains(fn, "go-deadlock.(*lockOrder)") || strings.HasPrefix(fn, "log.") ||
-			strings.HasPrefix(fn, "os.") || strings.HasPrefix(fn, "internal/poll.")
+		return f.user()
 	}
 	return false
 }
