@@ -131,7 +131,8 @@ func TestFigure8Random4C(t *testing.T) {
 	})
 }
 
-// The same over a network that loses and delays messages.
+// Proves that Figure 8 harms nothing on a network that loses and delays
+// messages either.
 func TestFigure8Unreliable4C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		figure8(w, simnet.Unreliable, 120)
@@ -185,7 +186,7 @@ func (c *cluster) down() []int {
 	return ids
 }
 
-// Proves, under churn, that the replicated log is linearizable: a command that
+// Proves that the replicated log is linearizable under churn: a command that
 // was acknowledged is in the log for ever at the index it was told, once; and
 // of two commands, one acknowledged before the other was proposed, the first
 // has the lower index. Clients propose while servers crash, come back, and are

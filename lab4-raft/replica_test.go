@@ -32,6 +32,14 @@ func (l *leader) termAt(index int) int {
 	return l.log[index-1].Term
 }
 
+// terms returns the terms of the leader's entries.
+func (l *leader) terms() (list []int) {
+	for _, e := range l.log {
+		list = append(list, e.Term)
+	}
+	return list
+}
+
 // send sends s0 the n entries after prev: none is a heartbeat.
 func (l *leader) send(prev, n, commit int) (reply raft.AppendEntriesReply) {
 	l.s.call(l.id, "AppendEntries", &raft.AppendEntriesArgs{
@@ -41,16 +49,45 @@ func (l *leader) send(prev, n, commit int) (reply raft.AppendEntriesReply) {
 	return reply
 }
 
-// has finds out, with a heartbeat, whether s0 stores the leader's entry at index.
-func (l *leader) has(index int) bool { return l.send(index, 0, 0).Success }
+// give has s0 store the leader's first n entries, and apply some of them.
+func (l *leader) give(n, commit int) {
+	reply := l.send(0, n, 0)
+	l.s.rule(reply.Success, success, "s0 refused [%s], with prev 0@0: %+v", names(l.log[:n]), reply)
+	l.send(n, 0, commit)
+	l.s.applies(names(l.log[:commit]), ruleApply, fmt.Sprintf("after it got [%s], and a heartbeat with commit %d", names(l.log[:n]), commit))
+}
+
+// lacks finds out that s0 does not store the leader's entry at index: it refuses
+// an entry behind it.
+func (l *leader) lacks(index int) bool {
+	next := entries(index+1, l.term)
+	if index < len(l.log) {
+		next = l.log[index : index+1]
+	}
+	var reply raft.AppendEntriesReply
+	l.s.call(l.id, "AppendEntries", &raft.AppendEntriesArgs{
+		Term: l.term, LeaderID: l.id, PrevLogIndex: index, PrevLogTerm: l.termAt(index), Entries: next,
+	}, &reply)
+	return !reply.Success
+}
 
 // install sends s0 a snapshot of everything up to index.
-func (l *leader) install(index int, data string) (reply raft.InstallSnapshotReply) {
+func (l *leader) install(index int) (reply raft.InstallSnapshotReply) {
 	l.s.call(l.id, "InstallSnapshot", &raft.InstallSnapshotArgs{
 		Term: l.term, LeaderID: l.id, LastIncludedIndex: index, LastIncludedTerm: l.termAt(index),
-		Data: []byte(data), Done: true,
+		Data: []byte(l.s.state(index)), Done: true,
 	}, &reply)
 	return reply
+}
+
+// state is the snapshot that a service takes after the command at index.
+func state(index int) string { return fmt.Sprintf("state after %d commands", index) }
+
+// snapshot has the service take a snapshot. It waits a moment: a server may well
+// note that a command is applied only after the service took it.
+func (s *script) snapshot(index int) {
+	s.w.Sleep(hop)
+	s.run.rf.Snapshot(index, []byte(s.state(index)))
 }
 
 // stores has s0 store entries of the given terms, and commits none. The leader
@@ -68,34 +105,34 @@ func (s *script) stores(terms ...int) *leader {
 
 const success = "a follower accepts entries that follow an entry it has (§5.3); the start of the log needs none"
 
-// expectLog ends a test: s0's log must consist of exactly the given terms, with
-// the commands of that name. A new leader looks at each entry, at the end, and
-// then commits them all.
-func (s *script) expectLog(sentence string, terms ...int) { s.expectLogAfter(0, sentence, terms...) }
-
-// expectLogAfter is expectLog for a server whose entries up to base may be in a
-// snapshot.
-func (s *script) expectLogAfter(base int, sentence string, terms ...int) {
+// expectLog ends a part of a test: s0's log, or what a snapshot of it stands for,
+// must be entries of exactly the given terms, with the commands of that name.
+// Others who might lead find that nothing follows them; then a new leader, which
+// is returned, appends one entry, and commits all.
+func (s *script) expectLog(sentence, what string, terms ...int) *leader {
 	n := len(terms)
+	for last := s.term(); last > 0; last-- {
+		term := s.term() + 1
+		reply := s.appendEntries(1, term, n+1, last, 0, term)
+		s.rule(!reply.Success, sentence, "%s. Now s0's log should be [%s] and end there. But it accepts an entry behind %d@%d", what, names(entries(1, terms...)), n+1, last)
+	}
 	term := s.term() + 1
 	l := s.leader(2, term, append(append([]int(nil), terms...), term)...)
-	for i := max(base, 1); i <= n; i++ {
-		s.rule(l.has(i), sentence, "s0's log should be [%s]. It does not have %s: to prev %d@%d it says that its log does not match", names(l.log[:n]), l.log[i-1].Command, i, l.termAt(i))
-	}
-	end := l.send(n+1, 0, 0)
-	s.rule(!end.Success && end.ConflictTerm == 0 && end.ConflictIndex == n+1, sentence,
-		"s0's log should be [%s] and end there. To prev %d@%d it should answer ConflictTerm 0, ConflictIndex %d: its log is too short. It answered %+v", names(l.log[:n]), n+1, term, n+1, end)
-	reply := l.send(n, 1, n+1)
-	s.rule(reply.Success, success, "s0 has %d entries and refused the next one: %+v", n, reply)
+	reply := l.send(n, 1, 0)
+	s.rule(reply.Success, sentence, "%s. Now s0's log should be [%s]. But it refuses an entry behind %d@%d: %+v", what, names(l.log[:n]), n, l.termAt(n), reply)
+	l.send(n+1, 0, n+1)
 	s.within(settle, func() bool { return s.lastApplied() == n+1 })
-	s.rule(s.lastApplied() == n+1, sentence, "s0 was told that all entries up to %d are committed, and has applied [%s]", n+1, s.commands())
+	s.rule(s.lastApplied() == n+1, ruleApply, "%s. Now s0's log should be [%s]. A leader appended one entry and committed all, but s0 has applied [%s]", what, names(l.log[:n]), s.commands())
 	for _, m := range s.history() {
-		if !m.IsSnapshot {
-			want := l.log[m.Index-1]
-			s.rule(string(m.Command) == string(want.Command) && m.Term == want.Term, sentence,
-				"s0's log should be [%s]. At index %d it applied %q of term %d", names(l.log), m.Index, m.Command, m.Term)
+		want := l.log[m.Index-1]
+		if m.IsSnapshot {
+			s.rule(m.Term == want.Term, "ApplyMsg.Term is the term of the entry at Index", "s0 gave its state machine a snapshot up to %s, and said that the term there is %d", want.Command, m.Term)
+			continue
 		}
+		s.rule(string(m.Command) == string(want.Command) && m.Term == want.Term, sentence,
+			"%s. Now s0's log should be [%s]. A leader appended one entry and committed all. At index %d s0 has applied %q of term %d", what, names(l.log[:n]), m.Index, m.Command, m.Term)
 	}
+	return l
 }
 
 // lastApplied returns the index that s0's state machine has reached.
@@ -114,7 +151,7 @@ type replica struct {
 	base     int          // the index of log[0]
 	log      []raft.Entry // log[0] is no entry; it has the term of the one before the first
 	snapshot string
-	limit    int          // requests that would bring the log beyond it are not answered
+	limit    int          // see upTo
 	refused  map[int]bool // the values of PrevLogIndex that did not match
 }
 
@@ -135,7 +172,8 @@ func (s *script) replicas(terms ...int) []*replica {
 	return list
 }
 
-// upTo makes the replica leave unanswered what would bring its log beyond limit.
+// upTo makes the replica leave unanswered what it would accept beyond limit. With
+// a negative limit it answers nothing but RequestVotes.
 func (r *replica) upTo(limit int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -204,7 +242,7 @@ func (r *replica) requestVote(a raft.RequestVoteArgs) *raft.RequestVoteReply {
 func (r *replica) appendEntries(a raft.AppendEntriesArgs) *raft.AppendEntriesReply {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if a.PrevLogIndex+len(a.Entries) > r.limit {
+	if r.limit < 0 {
 		return nil
 	}
 	if a.Term < r.term {
@@ -214,6 +252,9 @@ func (r *replica) appendEntries(a raft.AppendEntriesArgs) *raft.AppendEntriesRep
 	if reply := r.check(a); reply != nil {
 		r.refused[a.PrevLogIndex] = true
 		return reply
+	}
+	if a.PrevLogIndex+len(a.Entries) > r.limit {
+		return nil
 	}
 	for i, e := range a.Entries {
 		at := a.PrevLogIndex + 1 + i - r.base

@@ -46,8 +46,9 @@ type script struct {
 	net   *simnet.Network
 	peers []*peer // peers[0] is nil: that is s0
 	disk  *disk
-	run   *incarnation // nil while s0 is down
-	lag   atomic.Int64 // time.Duration: how long a call of s0 waits before its arguments are read
+	run   *incarnation           // nil while s0 is down
+	state func(index int) string // the service's snapshots
+	lag   atomic.Int64           // time.Duration: how long a call of s0 waits before its arguments are read
 
 	mu      sync.Mutex
 	life    int                        // counts the starts and crashes of s0
@@ -83,7 +84,7 @@ type request struct {
 // startScript starts s0 in a cluster of n servers.
 func startScript(w *simtest.World, n int) *script {
 	link := simnet.Link{Latency: simnet.Range{Min: hop, Max: hop}}
-	s := &script{w: w, net: simnet.New(w, link), peers: make([]*peer, n), disk: &disk{}, said: map[int]map[int]raft.Entry{}}
+	s := &script{w: w, net: simnet.New(w, link), peers: make([]*peer, n), disk: &disk{}, state: state, said: map[int]map[int]raft.Entry{}}
 	s.open = make(chan struct{})
 	close(s.open)
 	s.net.Describe(describe)
@@ -181,6 +182,8 @@ func (s *script) take(life int, m raft.ApplyMsg) (mistake string, open chan stru
 	switch n, _ := fmt.Sscanf(string(m.Command), "%d@%d", &index, &term); {
 	case m.IsSnapshot && m.Index < s.reached:
 		mistake = fmt.Sprintf("s0 gave its state machine a snapshot up to index %d, after it had reached index %d.\nrule: no message goes back behind an earlier one (ApplyMsg)", m.Index, s.reached)
+	case m.IsSnapshot && string(m.Snapshot) != s.state(m.Index):
+		mistake = fmt.Sprintf("s0 gave its state machine a snapshot up to index %d that holds %q. The snapshot of that index is %q.\nrule: reset state machine using snapshot contents (Figure 13, rule 8)", m.Index, m.Snapshot, s.state(m.Index))
 	case !m.IsSnapshot && m.Index <= s.reached:
 		mistake = fmt.Sprintf("s0 applied %q at index %d though its state machine has reached index %d: twice, or out of order.\n%s", m.Command, m.Index, s.reached, order)
 	case !m.IsSnapshot && m.Index > s.reached+1:
@@ -240,12 +243,16 @@ func (s *script) crashAfterReply() {
 	s.restart()
 }
 
-// fresh replaces s0 by a new server with an empty disk.
+// fresh replaces s0 by a new server with an empty disk, and lets the peers forget
+// what they received. They answer as before.
 func (s *script) fresh() {
 	s.crash(&disk{})
 	s.mu.Lock()
 	clear(s.said)
 	s.mu.Unlock()
+	for _, p := range s.peers[1:] {
+		p.set(func(p *peer) { p.received = nil })
+	}
 	s.restart()
 }
 

@@ -36,8 +36,8 @@ type observer struct{ see func(*Message) }
 // Observe calls see for every message that is sent, with the body as its
 // sender has it: read it, and keep no reference to it. See is called in the
 // sender's goroutine when a Call begins, and in the handler's goroutine when
-// the handler has returned, so it may be called from several goroutines at
-// once. The message goes on its way when see has returned: when see crashes
+// the handler has returned: from several goroutines at once, so guard what it
+// writes to with a mutex. The message goes on its way when see has returned: when see crashes
 // its sender, it dies. What a crashed incarnation tries to send is not seen.
 //
 // The function returned ends the observation.

@@ -45,7 +45,7 @@ type cargo interface {
 // send sends the packet. Body is the value that it carries, as the sender has
 // it.
 func (p *packet) send(body any) {
-	why, hooks := p.admit()
+	why, hooks := p.start()
 	if why != nil {
 		p.cargo.gone(why)
 		return
@@ -55,9 +55,9 @@ func (p *packet) send(body any) {
 	p.dispatch(p.net.show(p, hooks, body), nil)
 }
 
-// admit counts the packet. It refuses those of zombies, and those of a world
-// at its end.
-func (p *packet) admit() (*cause, hooks) {
+// start counts the packet as sent. There are none of zombies, and none at the
+// end of the world.
+func (p *packet) start() (*cause, hooks) {
 	n := p.net
 	if n.world.Ending() {
 		return worldEnds, hooks{}
@@ -99,47 +99,49 @@ func (p *packet) dice(purpose uint64) simtest.Dice {
 	return p.net.world.Dice(p.link.from.key, p.link.to.key, p.flow.key, kind, p.ordinal, purpose)
 }
 
-// dispatch puts the packet on the wire, or holds it when its node is paused.
+// dispatch puts the packet on the wire, or holds it, or drops it.
 func (p *packet) dispatch(v Verdict, o *order) {
-	n := p.net
-	now := n.world.Now()
-	var f fate
-	n.mu.Lock()
-	why := p.barred()
+	now := p.net.world.Now()
+	p.net.mu.Lock()
+	f, holder := p.decide(v, now)
+	p.net.mu.Unlock()
 	switch {
+	case holder != "":
+		p.recordText("hold", holder)
+	case f.drop != nil:
+		p.drop(f.drop)
+	default:
+		p.fly(f, now, o)
+	}
+}
+
+// decide decides the fate of a packet that is sent now, or says who holds it.
+// It is called with mu held.
+func (p *packet) decide(v Verdict, now time.Duration) (f fate, holder string) {
+	from := p.from.node
+	switch why := p.barred(); {
 	case why != nil:
-	case p.from.node.paused:
-		p.from.node.held = append(p.from.node.held, held{packet: p, verdict: v})
-		n.mu.Unlock()
-		p.recordText("hold", p.from.node.name+" is paused")
-		return
+		return fate{drop: why}, ""
+	case from.paused:
+		from.held = append(from.held, held{packet: p, verdict: v})
+		return fate{}, from.name + " is paused"
 	case v.gate != nil:
 		v.gate.held = append(v.gate.held, p)
-		n.mu.Unlock()
-		p.recordText("hold", "by the test")
-		return
+		return fate{}, "the test holds it"
 	case v.decided:
 		f = v.fate
-		why = f.drop
 	default:
 		f = p.link.fate(p.dice(forFate), p.link.current(p.reply()), len(p.payload), now)
-		why = f.drop
 	}
 	if f.n == 2 {
 		p.count().Duplicated++
 		p.cargo.doubled()
 	}
-	n.mu.Unlock()
-	if why != nil {
-		p.drop(why)
-		return
-	}
-	p.fly(f, now, o)
+	return f, ""
 }
 
 // fly lets the copies arrive in their time.
 func (p *packet) fly(f fate, now time.Duration, o *order) {
-	n := p.net
 	for _, c := range f.copies[:f.n] {
 		if c.copy > 0 {
 			p.record("duplicate")
@@ -147,7 +149,7 @@ func (p *packet) fly(f fate, now time.Duration, o *order) {
 		if c.late > 0 {
 			p.recordText("hold", c.late.String()+" longer, by the link")
 		}
-		n.carry(errand{p, c, o.next(now+c.delay) - now})
+		p.net.carry(errand{p, c, o.next(now+c.delay) - now})
 	}
 }
 
@@ -185,28 +187,35 @@ func (p *packet) land(c flight) {
 		return
 	}
 	n.mu.Lock()
-	why := p.barred()
-	if why == nil && p.to.node.paused {
-		p.to.node.held = append(p.to.node.held, held{packet: p, arrived: true, flight: c})
-		n.mu.Unlock()
-		p.recordText("hold", p.to.node.name+" is paused")
-		return
-	}
-	if why == nil {
-		why = p.cargo.refusal(c)
-	}
-	if why == nil {
-		p.count().Delivered++
-	}
+	why, holder := p.admitted(c)
 	hooks := n.hooks
 	n.mu.Unlock()
-	if why != nil {
+	switch {
+	case holder != "":
+		p.recordText("hold", holder)
+	case why != nil:
 		p.drop(why)
-		return
+	default:
+		p.record("deliver")
+		n.showDelivery(p, hooks)
+		p.cargo.arrive(c)
 	}
-	p.record("deliver")
-	n.showDelivery(p, hooks)
-	p.cargo.arrive(c)
+}
+
+// admitted counts a copy as delivered, or says why it is not or who holds it.
+// It is called with mu held.
+func (p *packet) admitted(c flight) (why *cause, holder string) {
+	if why = p.barred(); why != nil {
+		return why, ""
+	}
+	if to := p.to.node; to.paused {
+		to.held = append(to.held, held{packet: p, arrived: true, flight: c})
+		return nil, to.name + " is paused"
+	}
+	if why = p.cargo.refusal(c); why == nil {
+		p.count().Delivered++
+	}
+	return why, ""
 }
 
 // drop is the end of a copy.

@@ -1,7 +1,6 @@
 package simnet
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -20,29 +19,49 @@ func (n *Network) Partition(groups ...[]string) {
 	for i, g := range groups {
 		members[i] = n.known(g...)
 	}
-	n.mu.Lock()
-	for _, node := range n.nodes {
-		node.groups = nil
-	}
-	for i, g := range members {
-		for _, node := range g {
-			node.groups = append(node.groups, i)
-		}
-	}
-	n.mu.Unlock()
+	text := n.setGroups(members)
 	if len(groups) == 0 {
 		n.world.Record(simtest.Event{Kind: "heal", Detail: "no partition"})
 		return
 	}
-	n.world.Record(simtest.Event{Kind: "partition", Detail: groupsText(groups)})
+	n.world.Record(simtest.Event{Kind: "partition", Detail: text})
 }
 
-func groupsText(groups [][]string) string {
+// setGroups returns the groups as text: "1 2 | 3 4 5".
+func (n *Network) setGroups(groups [][]*Node) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, node := range n.nodes {
+		node.groups = nil
+	}
+	for i, g := range groups {
+		for _, node := range g {
+			node.groups = append(node.groups, i)
+		}
+	}
+	var others []*Node
+	for _, node := range n.nodes {
+		if len(node.groups) == 0 {
+			others = append(others, node)
+		}
+	}
+	if len(others) > 0 {
+		groups = append(groups, others)
+	}
 	texts := make([]string, len(groups))
 	for i, g := range groups {
-		texts[i] = strings.Join(g, " ")
+		texts[i] = namesText(g)
 	}
-	return fmt.Sprintf("%s | the others", strings.Join(texts, " | "))
+	return strings.Join(texts, " | ")
+}
+
+func namesText(nodes []*Node) string {
+	names := make([]string, len(nodes))
+	for i, node := range nodes {
+		names[i] = node.name
+	}
+	slices.Sort(names)
+	return strings.Join(names, " ")
 }
 
 // Cut stops all messages from one node to another. Those of the other

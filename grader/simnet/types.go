@@ -11,17 +11,17 @@ import (
 	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
-// verdicts caches unsendable by type.
-var verdicts sync.Map // reflect.Type to string
+// problems caches unsendable by type.
+var problems sync.Map // reflect.Type to string
 
 // unsendable says why not all of a value of type t would reach another node,
 // or returns "".
 func unsendable(t reflect.Type) string {
-	if v, ok := verdicts.Load(t); ok {
+	if v, ok := problems.Load(t); ok {
 		return v.(string)
 	}
 	problem := inspect(t, map[reflect.Type]bool{})
-	verdicts.Store(t, problem)
+	problems.Store(t, problem)
 	return problem
 }
 

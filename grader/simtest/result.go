@@ -31,7 +31,7 @@ type Result struct {
 	Notes    []string      // what is odd but no failure, such as goroutines blocked for ever
 	Virtual  time.Duration // virtual time that passed
 	Real     time.Duration // real time that passed
-	Events   []Event       // the event log
+	Events   []Event       // the event log; Run keeps that of failed worlds only
 	Log      string        // the file that holds the event log, when the world failed
 
 	text  string // the message for people, when the world failed

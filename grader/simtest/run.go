@@ -162,10 +162,14 @@ func (w *World) within(what string, f func()) {
 func (w *World) result(real time.Duration) *Result {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return &Result{
+	r := &Result{
 		Test: w.test, Seed: w.seed, Status: w.status,
 		Failures: w.failures, Notes: w.notes,
 		Virtual: time.Duration(w.progress.Load()), Real: real,
-		Events: w.log.all(), spins: w.spins.Load(),
+		spins: w.spins.Load(),
 	}
+	if r.Failed() || w.keepLog {
+		r.Events = w.log.all()
+	}
+	return r
 }

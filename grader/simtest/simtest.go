@@ -85,7 +85,9 @@ func Real(t *testing.T, body func(t *testing.T)) {
 // It is for tests of the kit.
 func Try(t *testing.T, seed uint64, body func(w *World)) *Result {
 	t.Helper()
-	return newWorld(t.Name(), seed).run(t, body)
+	w := newWorld(t.Name(), seed)
+	w.keepLog = true
+	return w.run(t, body)
 }
 
 // Bench runs body in one world from a benchmark, without the bounds on virtual

@@ -177,7 +177,7 @@ func TestStorm(t *testing.T) {
 		}
 	})
 	require.Equal(t, simtest.Stuck, r.Status)
-	require.Contains(t, r.Failures[0].Message, "a storm: 2000000 events")
+	require.Contains(t, r.Failures[0].Message, "a storm: 500000 events")
 }
 
 // A clean-up that hangs does not hang the test.

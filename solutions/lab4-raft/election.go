@@ -124,14 +124,17 @@ func (rf *Raft) startElection() {
 	rf.countVotes() // in a cluster of one this was the election
 }
 
+// voteInterval is how long a candidate waits for a vote before it asks again.
+const voteInterval = 50 * time.Millisecond
+
 // canvass asks a peer for its vote until it answers or the election is over. On
-// a network that loses messages, a single request a term would often leave a
+// a network that loses messages, one request an election would often leave the
 // candidate without a majority (§5.1: servers retry RPCs). Each request has a
 // goroutine of its own, since its call may take long to find out that it is lost.
 func (rf *Raft) canvass(peer int, args *RequestVoteArgs) {
 	for rf.awaitsVote(peer, args.Term) {
 		go rf.requestVote(peer, args)
-		time.Sleep(heartbeatInterval)
+		time.Sleep(voteInterval)
 	}
 }
 

@@ -24,14 +24,15 @@ import (
 var ErrStopped = errors.New("raft: server stopped")
 
 const (
-	// heartbeatInterval is how often a leader is heard of by each follower.
+	// heartbeatInterval is how often a leader lets each follower hear of it.
 	heartbeatInterval = 100 * time.Millisecond
 
-	// An election timeout lies between these two. The paper has 150 to 300 ms
-	// (§9.3) and more frequent heartbeats. Here, several heartbeats in a row must
-	// be lost before a follower takes a leader for dead.
-	minElectionTimeout = 300 * time.Millisecond
-	maxElectionTimeout = 600 * time.Millisecond
+	// An election timeout lies between these two. The paper suggests 150 to
+	// 300 ms and more frequent heartbeats (§9.3). Here a network may lose every
+	// third message, and several heartbeats in a row must be lost before a
+	// follower takes its leader for dead.
+	minElectionTimeout = 400 * time.Millisecond
+	maxElectionTimeout = 800 * time.Millisecond
 )
 
 // noVote is the value of votedFor as long as a server has not voted in its term.

@@ -262,15 +262,24 @@ func (rf *Raft) goBack(peer int, args *AppendEntriesArgs, reply *AppendEntriesRe
 	// If the leader has entries of the conflicting term, the logs may agree up to
 	// the last of them. If not, they differ in all of that term's entries.
 	next := reply.ConflictIndex
-	for i := args.PrevLogIndex; i > rf.log.base && rf.log.term(i) >= reply.ConflictTerm; i-- {
-		if rf.log.term(i) == reply.ConflictTerm {
-			next = i + 1
-			break
-		}
+	if last := rf.lastOfTerm(reply.ConflictTerm, args.PrevLogIndex); last > 0 {
+		next = last + 1
 	}
-	next = min(next, args.PrevLogIndex)
+	next = min(next, args.PrevLogIndex) // whatever the answer says, go back
 	rf.nextIndex[peer] = max(next, rf.matchIndex[peer]+1)
 	rf.sendRest(peer)
+}
+
+// lastOfTerm returns the index of the last entry of a term, looking back from
+// index, or 0 when there is none. The mutex is held.
+func (rf *Raft) lastOfTerm(term, index int) int {
+	for index > rf.log.base && rf.log.term(index) > term {
+		index--
+	}
+	if index > rf.log.base && rf.log.term(index) == term {
+		return index
+	}
+	return 0
 }
 
 // sendRest lets a peer's replicator go on at once if the peer lacks entries. The
