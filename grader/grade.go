@@ -91,7 +91,7 @@ func (f *gradeFlags) grade(ctx context.Context, args []string, stdout, stderr io
 		return err
 	}
 	defer removeEmpty(o.LogDir)
-	file, err := f.openJSON(stdout)
+	file, err := openJSON(f.json, stdout)
 	if err != nil {
 		return err
 	}
@@ -170,14 +170,14 @@ func (f *gradeFlags) judge(r *result.Report) error {
 
 // openJSON opens what the JSON result is written to. It does so before the
 // work, so that a bad name costs no time.
-func (f *gradeFlags) openJSON(stdout io.Writer) (io.WriteCloser, error) {
-	switch f.json {
+func openJSON(name string, stdout io.Writer) (io.WriteCloser, error) {
+	switch name {
 	case "":
 		return keepOpen{io.Discard}, nil
 	case "-":
 		return keepOpen{stdout}, nil
 	}
-	return os.Create(f.json)
+	return os.Create(name)
 }
 
 // keepOpen is a WriteCloser that is somebody else's to close.

@@ -5,8 +5,9 @@
 //	go run ./grader help                   all verbs and flags
 //
 // It exits with status 0 when it could do what it was asked, 1 when the score
-// is below --min, and 2 when it could not do it. (go run turns every status
-// but 0 into 1: where it matters, go build the grader first.)
+// is below --min or a planted bug is not caught, and 2 when it could not do it.
+// (go run turns every status but 0 into 1: where it matters, go build the
+// grader first.)
 //
 // It runs on Linux and macOS. Windows is not supported, WSL is.
 package main
@@ -34,7 +35,7 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "grader:", err)
-	if errors.As(err, new(belowMin)) {
+	if errors.As(err, new(belowMin)) || errors.As(err, new(uncaught)) {
 		return 1
 	}
 	return 2
@@ -49,6 +50,6 @@ func rootCommand() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(gradeCommand(), overlayCommand(), skeletonCommand())
+	root.AddCommand(gradeCommand(), mutantsCommand(), overlayCommand(), skeletonCommand())
 	return root
 }

@@ -593,7 +593,8 @@ func TestPaperMatchNeverGoesBack4B(t *testing.T) {
 }
 
 // Proves that refusals that come late do no harm: the follower has been brought
-// up since. For: nextIndex moved below 1 by them, or matchIndex moved at all.
+// up since, and then does not answer for a while. For: nextIndex moved below 1 by
+// them, or matchIndex moved at all.
 func TestPaperLateRefusals4B(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		s := startScript(w, 3)
@@ -604,8 +605,11 @@ func TestPaperLateRefusals4B(t *testing.T) {
 		gate := s.holdAppends(1, func(a raft.AppendEntriesArgs) bool { return n.Add(1) <= 4 })
 		s.elect()
 		s.within(silence, func() bool { return replicas[1].lastIndex() == 2 })
+		w.Sleep(3 * hop) // its answer arrives
+		replicas[1].nothing()
 		gate.open()
 		w.Sleep(watch)
+		replicas[1].everything()
 		s.propose("a")
 		s.propose("b")
 		const want = "1@1 2@1 a b"

@@ -406,6 +406,31 @@ func TestPaperSnapshotInFlight4D(t *testing.T) {
 	})
 }
 
+// Proves the same when the snapshot arrives at the very moment at which entries
+// before it and behind it become committed. For: snapshots that a goroutine of
+// their own, or the handler, gives to the state machine, past the entries.
+func TestPaperSnapshotAtOnce4D(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		s := startScript(w, 3)
+		for range 20 {
+			s.fresh()
+			l := s.leader(1, 3, 1, 1, 2, 2, 3, 3, 3, 3)
+			l.give(8, 1)
+			messages := []func(){
+				func() { l.send(8, 0, 3) }, func() { l.send(8, 0, 5) }, func() { l.install(4) },
+				func() { l.install(6) }, func() { l.send(8, 0, 8) },
+			}
+			for _, i := range w.Rand().Perm(len(messages)) {
+				w.Go(messages[i])
+			}
+			w.Sleep(5 * hop)
+			s.within(settle, func() bool { return s.lastApplied() == 8 })
+			s.rule(s.lastApplied() == 8, ruleReset, "eight entries and snapshots up to 4 and 6 arrived, and all was committed at once. s0 has applied [%s]", s.commands())
+			s.expectLog(ruleRetain, "eight entries and snapshots up to 4 and 6 arrived, and all was committed at once", l.terms()...)
+		}
+	})
+}
+
 // Proves that a service may take its snapshot right where it executes a command,
 // before it reads on: of each, or of some. What is committed but not yet applied
 // stays in the log. For: a log that is cut where it is committed and not where
@@ -511,13 +536,11 @@ func TestPaperEmptySnapshot4D(t *testing.T) {
 			s := startScript(w, 3)
 			s.state = func(int) string { return "" }
 			l := s.leader(1, 3, 1, 1, 2, 2, 3, 3)
-			before := ""
 			if installed {
 				l.install(4)
 				s.applies("snapshot(4)", ruleReset, "after an empty snapshot up to 4")
 			} else {
 				l.give(4, 4)
-				before = names(l.log[:4])
 				s.snapshot(4)
 			}
 			s.rule(l.send(4, 2, 5).Success, ruleBoundary, "s0 has an empty snapshot up to 4@2, and refuses entries behind it")

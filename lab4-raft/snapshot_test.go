@@ -154,6 +154,7 @@ func TestSnapshotEachCommand4D(t *testing.T) {
 			c.offer(c.command())
 			w.Sleep(time.Duration(w.Rand().Int64N(int64(8 * time.Millisecond))))
 		}
+		c.waitApplied(c.ledger.length(), c.all()...) // without one more command
 		c.waitApplied(c.agree(3), c.all()...)
 	})
 }

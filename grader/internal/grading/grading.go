@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
-	"time"
 
 	"distsys/grader/internal/result"
 	"distsys/grader/internal/rubric"
 	"distsys/grader/internal/runner"
 	"distsys/grader/internal/submission"
+	"distsys/grader/internal/suite"
 	"distsys/grader/internal/workspace"
 )
 
@@ -33,6 +34,10 @@ type Options struct {
 	LogDir     string         // where logs of failed tests go, in a folder for each lab
 	Progress   Progress       // not nil
 }
+
+// official reports whether the tests are the course's, and not a student's
+// copy to which the student may have added some.
+func (o *Options) official() bool { return o.Reference || o.Submission != "" }
 
 // Progress is told how far grading has come. Its methods may be called at the
 // same time.
@@ -51,6 +56,9 @@ func Grade(ctx context.Context, w *workspace.Workspace, o Options) (*result.Repo
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
+	if o.Jobs == 0 {
+		o.Jobs = runtime.GOMAXPROCS(0)
+	}
 	g := &grader{workspace: w, options: o, temp: temp}
 	if err := g.load(); err != nil {
 		return nil, err
@@ -84,7 +92,7 @@ type lab struct {
 	overlay workspace.Overlay
 	notes   []string
 	refusal string // why it cannot be built; "" when it can
-	binary  *runner.Binary
+	suite   *suite.Suite
 	results map[string]runner.Result // by test
 }
 
@@ -103,6 +111,13 @@ func (g *grader) load() error {
 			continue
 		}
 		l := &lab{rubric: r, results: map[string]runner.Result{}}
+		for _, e := range r.Unlisted {
+			if g.options.official() {
+				errs = append(errs, e)
+			} else {
+				l.notes = append(l.notes, e.Error())
+			}
+		}
 		matched += len(g.tests(l))
 		g.labs = append(g.labs, l)
 	}
@@ -112,17 +127,9 @@ func (g *grader) load() error {
 	return errors.Join(errs...)
 }
 
-// tests returns the names of the lab's tests that are to be run.
-func (g *grader) tests(l *lab) []string {
-	var names []string
-	for _, p := range l.rubric.Parts {
-		for _, t := range p.Tests {
-			if g.asked(t.Name) {
-				names = append(names, t.Name)
-			}
-		}
-	}
-	return names
+// tests returns the lab's tests that are to be run.
+func (g *grader) tests(l *lab) []rubric.Test {
+	return slices.DeleteFunc(l.rubric.Tests(), func(t rubric.Test) bool { return !g.asked(t.Name) })
 }
 
 // prepare finds the sources of a lab and checks the student's part of them.
@@ -138,7 +145,8 @@ func (g *grader) prepare(l *lab) error {
 		var s *submission.Submission
 		s, err = submission.Take(l.rubric, g.options.Submission, g.workspace.Dir(name), filepath.Join(g.temp, "submission", name))
 		if err == nil {
-			problems, l.notes = s.Problems, s.Ignored
+			problems = s.Problems
+			l.notes = append(l.notes, s.Ignored...)
 			l.overlay = g.workspace.Lay(name, s.Files)
 		}
 	default:
@@ -157,90 +165,71 @@ func joined(problems []submission.Problem) string {
 }
 
 func (g *grader) build(ctx context.Context, l *lab) error {
-	if l.refusal != "" || len(g.tests(l)) == 0 {
+	tests := g.tests(l)
+	if l.refusal != "" || len(tests) == 0 {
 		return nil
 	}
+	o := suite.Options{
+		Race: g.options.Race, Seeds: g.options.Seeds, Seed: g.options.Seed,
+		Jobs: g.options.Jobs, LogDir: g.options.LogDir, TempDir: g.temp,
+	}
 	g.options.Progress.Building(l.rubric.Lab)
-	b, err := runner.Build(ctx, runner.Spec{
-		Root: g.workspace.Root, Lab: l.rubric.Lab, Overlay: l.overlay,
-		Race: l.rubric.Race || g.options.Race, OutDir: g.temp,
-	})
+	if raced := o.CountRaced(l.rubric, tests); raced > 0 {
+		if err := runner.RaceDetector(ctx); err != nil {
+			if !errors.Is(err, runner.ErrNoRaceDetector) || g.options.official() || g.options.Race {
+				return err
+			}
+			o.NoRace = true
+			l.notes = append(l.notes, withoutRace(raced))
+		}
+	}
+	s, err := suite.Build(ctx, g.workspace, l.rubric, l.overlay, tests, o, g.temp)
 	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
 		l.refusal = bad.Error()
 		return nil
 	}
-	l.binary = b
+	l.suite = s
 	return err
+}
+
+func withoutRace(tests int) string {
+	if tests == 1 {
+		return "no C compiler: 1 test ran without the race detector"
+	}
+	return fmt.Sprintf("no C compiler: %d tests ran without the race detector", tests)
 }
 
 // run runs the tests of all labs in one pool.
 func (g *grader) run(ctx context.Context) error {
-	pool := &pool{progress: g.options.Progress}
-	n := g.options.Jobs
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	var jobs []runner.Job
+	watch := &watcher{progress: g.options.Progress}
 	for _, l := range g.labs {
-		if l.binary == nil {
+		if l.suite == nil {
 			continue
 		}
-		for _, test := range g.tests(l) {
-			jobs = append(jobs, runner.Job{Binary: l.binary, Test: test, Options: g.testOptions(l, n)})
-			pool.labs = append(pool.labs, l)
+		for _, job := range l.suite.Jobs(g.tests(l)) {
+			watch.jobs = append(watch.jobs, job)
+			watch.labs = append(watch.labs, l)
 		}
 	}
-	pool.jobs = jobs
-	g.options.Progress.Running(len(jobs))
-	results, err := runner.RunAll(ctx, n, jobs, pool)
+	g.options.Progress.Running(len(watch.jobs))
+	results, err := runner.NewPool(g.options.Jobs).Run(ctx, watch.jobs, watch)
 	for i, r := range results {
-		pool.labs[i].results[jobs[i].Test] = r
+		watch.labs[i].results[watch.jobs[i].Test] = r
 	}
 	return err
 }
 
-// raceFactor is how much more a test may take with a race detector that its
-// limits were not made for.
-const raceFactor = 5
-
-func (g *grader) testOptions(l *lab, jobs int) runner.Options {
-	limits := l.rubric.Limits
-	o := runner.Options{
-		Seeds: int(l.rubric.Seeds),
-		Seed:  g.options.Seed,
-		Limits: runner.Limits{
-			Time:   time.Duration(limits.Time),
-			Memory: int64(limits.Memory),
-			Output: int64(limits.Output),
-		},
-		LogDir:  filepath.Join(g.options.LogDir, l.rubric.Lab),
-		TempDir: g.temp,
-		// Together the processes get twice the processors there are.
-		Procs: max(2, 2*runtime.NumCPU()/jobs),
-	}
-	if n := g.options.Seeds; n > 0 {
-		// The limit is for the rubric's number of seeds.
-		o.Limits.Time = o.Limits.Time * time.Duration(max(n, o.Seeds)) / time.Duration(o.Seeds)
-		o.Seeds = n
-	}
-	if g.options.Race && !l.rubric.Race {
-		o.Limits.Time *= raceFactor
-		o.Limits.Memory *= raceFactor
-	}
-	return o
-}
-
-// A pool passes on what becomes of jobs.
-type pool struct {
+// A watcher passes on what becomes of jobs.
+type watcher struct {
 	progress Progress
 	jobs     []runner.Job
 	labs     []*lab
 }
 
-func (p *pool) Started(i int) {
-	p.progress.Started(p.labs[i].rubric.Lab, p.jobs[i].Test)
+func (w *watcher) Started(i int) {
+	w.progress.Started(w.labs[i].rubric.Lab, w.jobs[i].Test)
 }
 
-func (p *pool) Ended(i int, r runner.Result) {
-	p.progress.Ended(p.labs[i].rubric.Lab, p.jobs[i].Test, r.Status)
+func (w *watcher) Ended(i int, r runner.Result) {
+	w.progress.Ended(w.labs[i].rubric.Lab, w.jobs[i].Test, r.Status)
 }

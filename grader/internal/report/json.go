@@ -3,12 +3,10 @@ package report
 import (
 	"encoding/json"
 	"io"
-
-	"distsys/grader/internal/result"
 )
 
-// JSON writes the report in its stable, versioned form.
-func JSON(w io.Writer, r *result.Report) error {
+// JSON writes a report in its stable, versioned form.
+func JSON(w io.Writer, r any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

@@ -18,8 +18,8 @@ const (
 	plainTime  = 10 * time.Second       // between lines where there is no terminal
 )
 
-// A Progress shows how far grading has come: as one live line on a terminal,
-// else as a line now and then.
+// A Progress shows how far the grader has come with tests, or with planted
+// bugs: as one live line on a terminal, else as a line now and then.
 type Progress struct {
 	w    io.Writer
 	live bool
@@ -27,9 +27,11 @@ type Progress struct {
 
 	mu       sync.Mutex
 	building string
+	what     string // is counted: "test"
+	outcome  string // of some of them: "failed"
 	total    int
 	done     int
-	failed   int
+	marked   int // those with that outcome
 	running  []string
 	began    time.Time
 
@@ -56,32 +58,44 @@ func (p *Progress) Building(lab string) {
 }
 
 // Running says that the tests are to be run now.
-func (p *Progress) Running(tests int) {
+func (p *Progress) Running(tests int) { p.begin("running", tests, "test", "failed") }
+
+// Planting says that the bugs are to be planted now.
+func (p *Progress) Planting(bugs int) { p.begin("planting", bugs, "bug", "caught") }
+
+func (p *Progress) begin(verb string, total int, what, outcome string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.building, p.total = "", tests
-	if !p.live && tests > 0 {
-		fmt.Fprintf(p.w, "running %s\n", plural(tests, "test"))
+	p.building, p.total, p.what, p.outcome = "", total, what, outcome
+	if !p.live && total > 0 {
+		fmt.Fprintf(p.w, "%s %s\n", verb, plural(total, what))
 	}
 }
 
-// Started says that a test has been started.
-func (p *Progress) Started(_, test string) {
+// Started says that a test has been started, or a bug planted.
+func (p *Progress) Started(_, name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.running = append(p.running, test)
+	p.running = append(p.running, name)
 }
 
 // Ended says what became of a test.
 func (p *Progress) Ended(_, test string, status result.Status) {
+	p.end(test, status != result.Pass)
+}
+
+// Tried says what became of a planted bug.
+func (p *Progress) Tried(_, bug string, caught bool) { p.end(bug, caught) }
+
+func (p *Progress) end(name string, marked bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if i := slices.Index(p.running, test); i >= 0 {
+	if i := slices.Index(p.running, name); i >= 0 {
 		p.running = slices.Delete(p.running, i, i+1)
 	}
 	p.done++
-	if status != result.Pass {
-		p.failed++
+	if marked {
+		p.marked++
 	}
 }
 
@@ -125,11 +139,11 @@ func (p *Progress) line() string {
 	if p.building != "" {
 		return fmt.Sprintf("building %s, %.0f s", p.building, elapsed)
 	}
-	failed := ""
-	if p.failed > 0 {
-		failed = fmt.Sprintf(", %d failed", p.failed)
+	marked := ""
+	if p.marked > 0 {
+		marked = fmt.Sprintf(", %d %s", p.marked, p.outcome)
 	}
-	return fmt.Sprintf("%d/%s%s, %.0f s: %s", p.done, plural(p.total, "test"), failed, elapsed, strings.Join(p.running, ", "))
+	return fmt.Sprintf("%d/%s%s, %.0f s: %s", p.done, plural(p.total, p.what), marked, elapsed, strings.Join(p.running, ", "))
 }
 
 func plural(n int, what string) string {

@@ -133,3 +133,15 @@ func TestProgress(t *testing.T) {
 	p.Stop()
 	require.Equal(t, "building lab4-raft\nrunning 3 tests\n", out.b.String())
 }
+
+func TestProgressOfBugs(t *testing.T) {
+	var out buffer
+	p := NewProgress(&out, false, 0)
+	p.Planting(2)
+	p.Started("lab4-raft", "forgets-vote")
+	p.Started("lab4-raft", "forgets-term")
+	p.Tried("lab4-raft", "forgets-vote", true)
+	require.Equal(t, "1/2 bugs, 1 caught, 0 s: forgets-term", p.line())
+	p.Stop()
+	require.Equal(t, "planting 2 bugs\n", out.b.String())
+}

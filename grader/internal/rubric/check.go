@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"go/token"
-	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,7 +18,7 @@ type checker struct {
 	shown    string
 	file     *ast.File
 	folder   string
-	declared map[string]token.Position // test functions of the lab
+	declared []test // of the lab
 
 	listed   map[string]int // test name to line
 	mistakes []*Error
@@ -34,9 +32,9 @@ func (c *checker) check() error {
 		c.part(i)
 	}
 	c.ungraded()
+	c.unlisted()
 	c.total()
 	slices.SortStableFunc(c.mistakes, func(a, b *Error) int { return cmp.Compare(a.Line, b.Line) })
-	c.unlisted() // these are in other files
 	var errs []error
 	for _, m := range c.mistakes {
 		errs = append(errs, m)
@@ -147,16 +145,15 @@ func (c *checker) list(where, name string) {
 }
 
 func (c *checker) isDeclared(name string) bool {
-	_, ok := c.declared[name]
-	return ok
+	return slices.ContainsFunc(c.declared, func(t test) bool { return t.name == name })
 }
 
 func (c *checker) unlisted() {
-	for _, name := range slices.Sorted(maps.Keys(c.declared)) {
-		if at := c.declared[name]; c.listed[name] == 0 {
-			c.mistakes = append(c.mistakes, &Error{
-				File: filepath.Join(c.folder, filepath.Base(at.Filename)), Line: at.Line,
-				Text: fmt.Sprintf("%s is in no part of %s; give it points or list it under ungraded", name, FileName),
+	for _, t := range c.declared {
+		if c.listed[t.name] == 0 {
+			c.rubric.Unlisted = append(c.rubric.Unlisted, &Error{
+				File: filepath.Join(c.folder, t.file), Line: t.line,
+				Text: fmt.Sprintf("%s is in no part of %s; give it points or list it under ungraded", t.name, FileName),
 			})
 		}
 	}

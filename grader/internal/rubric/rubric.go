@@ -11,6 +11,7 @@
 //	    title: Election
 //	    tests:
 //	      - {name: TestInitialElection4A, points: 3}
+//	      - {name: TestChurn4A, points: 2, race: true}
 //	ungraded:
 //	  - {name: TestInterop, reason: needs redis-cli}
 //
@@ -38,11 +39,15 @@ type Rubric struct {
 	Total    Points     `yaml:"total"`    // what the points of all tests add up to
 	Files    []string   `yaml:"files"`    // what a student submits
 	Imports  []string   `yaml:"imports"`  // what those files may import
-	Race     bool       `yaml:"race"`     // build with the race detector
+	Race     Flag       `yaml:"race"`     // run all tests with the race detector
 	Seeds    Points     `yaml:"seeds"`    // seeds a test, by default 5
 	Limits   Limits     `yaml:"limits"`   // what one test may use
 	Parts    []Part     `yaml:"parts"`    // in the order of the handout
 	Ungraded []Ungraded `yaml:"ungraded"` // tests of the lab that earn no points
+
+	// Unlisted are the lab's tests that the rubric does not know. In the
+	// course's own tree that is a mistake; a student may well have added tests.
+	Unlisted []*Error `yaml:"-"`
 }
 
 // A Part groups tests.
@@ -56,6 +61,7 @@ type Part struct {
 type Test struct {
 	Name   string `yaml:"name"`
 	Points Points `yaml:"points"`
+	Race   Flag   `yaml:"race"` // run it with the race detector
 }
 
 // Ungraded names a test that is in no part, and says why.
@@ -80,21 +86,19 @@ func (p *Part) Points() int {
 	return sum
 }
 
-// Tests returns the number of tests in all parts.
-func (r *Rubric) Tests() int {
-	n := 0
+// Tests returns the tests of all parts, in their order.
+func (r *Rubric) Tests() []Test {
+	var all []Test
 	for i := range r.Parts {
-		n += len(r.Parts[i].Tests)
+		all = append(all, r.Parts[i].Tests...)
 	}
-	return n
+	return all
 }
 
 // Load reads the rubric of the lab in dir and checks it against the lab's
-// tests: those of dir/*_test.go and of testFiles. An error holds every mistake
-// found, as an [Error] each.
-func Load(dir string, testFiles ...string) (*Rubric, error) {
-	path := filepath.Join(dir, FileName)
-	data, err := os.ReadFile(path)
+// tests. An error holds every mistake found, as an [Error] each.
+func Load(dir string) (*Rubric, error) {
+	data, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +107,7 @@ func Load(dir string, testFiles ...string) (*Rubric, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
-	if err != nil {
-		return nil, err
-	}
-	declared, err := testsIn(append(own, testFiles...))
+	declared, err := testsIn(dir)
 	if err != nil {
 		return nil, err
 	}

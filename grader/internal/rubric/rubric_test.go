@@ -27,7 +27,7 @@ parts:
   - id: 9B
     title: Second
     tests:
-      - {name: TestThree9B, points: 2}
+      - {name: TestThree9B, points: 2, race: true}
 ungraded:
   - {name: TestInterop, reason: needs a browser}
 `
@@ -61,8 +61,9 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, "A demonstration", r.Title)
 	require.Equal(t, Limits{Time: Duration(90 * time.Second), Memory: 512 << 20, Output: 1 << 20}, r.Limits)
 	require.Equal(t, Points(5), r.Seeds)
-	require.True(t, r.Race)
-	require.Equal(t, 3, r.Tests())
+	require.True(t, bool(r.Race))
+	require.Equal(t, []Test{{"TestOne9A", 2, false}, {"TestTwo9A", 1, false}, {"TestThree9B", 2, true}}, r.Tests())
+	require.Empty(t, r.Unlisted)
 	require.Equal(t, 3, r.Parts[0].Points())
 }
 
@@ -70,6 +71,7 @@ func TestMistakes(t *testing.T) {
 	for _, test := range []struct{ name, old, new, want string }{
 		{"unknown key", "race: true", "rase: true", `lab9-demo/rubric.yaml:6: unknown field "rase"`},
 		{"unknown key of a test", "{name: TestOne9A, points: 2}", "{name: TestOne9A, pionts: 2}", `lab9-demo/rubric.yaml:12: unknown field "pionts"`},
+		{"race in words", "points: 2, race: true", "points: 2, race: maybe", `lab9-demo/rubric.yaml:18: "maybe" is neither true nor false`},
 		{"key twice", "race: true", "race: true\nrace: false", `lab9-demo/rubric.yaml:7: mapping key "race" already defined at [6:1]`},
 		{"half a point", "points: 1", "points: 1.5", `lab9-demo/rubric.yaml:14: "1.5" is not a whole number`},
 		{"points in words", "points: 1", "points: one", `lab9-demo/rubric.yaml:14: "one" is not a whole number`},
@@ -79,7 +81,6 @@ func TestMistakes(t *testing.T) {
 		{"no seeds", "race: true", "seeds: 0", "lab9-demo/rubric.yaml:6: seeds must be at least 1"},
 		{"wrong folder", "lab: lab9-demo", "lab: lab9", `lab9-demo/rubric.yaml:1: lab is "lab9", but the folder is lab9-demo`},
 		{"no such test", "TestTwo9A", "TestTow9A", "lab9-demo/rubric.yaml:13: there is no test TestTow9A in lab9-demo"},
-		{"test in no part", "  - {name: TestInterop, reason: needs a browser}", "  []", "lab9-demo/demo_test.go:8: TestInterop is in no part of rubric.yaml; give it points or list it under ungraded"},
 		{"test twice", "TestTwo9A", "TestOne9A", "lab9-demo/rubric.yaml:13: TestOne9A is listed twice, first in line 12"},
 		{"test in two lists", "TestInterop", "TestThree9B", "lab9-demo/rubric.yaml:20: TestThree9B is listed twice, first in line 18"},
 		{"wrong part", "id: 9A", "id: 9C", "lab9-demo/rubric.yaml:12: the name of TestOne9A does not end in its part, 9C"},
@@ -99,12 +100,19 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A test that the rubric does not know is for the caller to judge.
+func TestUnlisted(t *testing.T) {
+	r, err := load(t, strings.Replace(good, "  - {name: TestInterop, reason: needs a browser}", "  []", 1))
+	require.NoError(t, err)
+	require.Len(t, r.Unlisted, 1)
+	require.EqualError(t, r.Unlisted[0], "lab9-demo/demo_test.go:8: TestInterop is in no part of rubric.yaml; give it points or list it under ungraded")
+}
+
 // Every mistake is reported, in the order of the lines.
 func TestManyMistakes(t *testing.T) {
 	_, err := load(t, strings.NewReplacer("total: 5", "total: 6", "TestThree9B", "TestFour9B").Replace(good))
 	require.EqualError(t, err, `lab9-demo/rubric.yaml:3: the tests add up to 5 points, total says 6
-lab9-demo/rubric.yaml:18: there is no test TestFour9B in lab9-demo
-lab9-demo/demo_test.go:7: TestThree9B is in no part of rubric.yaml; give it points or list it under ungraded`)
+lab9-demo/rubric.yaml:18: there is no test TestFour9B in lab9-demo`)
 }
 
 func TestSizeString(t *testing.T) {

@@ -4,24 +4,36 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// testsIn returns the test functions that the files declare, and where.
+// A test is a test function of the lab.
+type test struct {
+	name string
+	file string // without the folder
+	line int
+}
+
+// testsIn returns the test functions that the files in dir declare, in order.
 // They are found in the sources: nothing is built or run.
-func testsIn(files []string) (map[string]token.Position, error) {
-	tests := map[string]token.Position{}
-	for _, name := range files {
+func testsIn(dir string) ([]test, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		return nil, err
+	}
+	var tests []test
+	for _, path := range files {
 		fset := token.NewFileSet()
-		f, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
+		f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}
 		for _, d := range f.Decls {
 			if fn, ok := d.(*ast.FuncDecl); ok && isTest(fn) {
-				tests[fn.Name.Name] = fset.Position(fn.Pos())
+				tests = append(tests, test{fn.Name.Name, filepath.Base(path), fset.Position(fn.Pos()).Line})
 			}
 		}
 	}

@@ -22,6 +22,19 @@ func (p *Points) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
+// Flag is true or false. (The YAML library's own error does not show the text.)
+type Flag bool
+
+// UnmarshalYAML accepts true and false only.
+func (f *Flag) UnmarshalYAML(node ast.Node) error {
+	b, ok := node.(*ast.BoolNode)
+	if !ok {
+		return mistake(node, "%q is neither true nor false", scalar(node))
+	}
+	*f = Flag(b.Value)
+	return nil
+}
+
 // Duration is a time.Duration written as 60s or 1m30s.
 type Duration time.Duration
 

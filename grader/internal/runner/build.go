@@ -21,7 +21,7 @@ type Spec struct {
 	Root    string // of the module, an absolute path
 	Lab     string // folder of the lab, relative to Root
 	Overlay workspace.Overlay
-	Race    bool
+	Race    bool   // with the race detector
 	OutDir  string // where the binary goes
 }
 
@@ -29,20 +29,25 @@ type Spec struct {
 type Binary struct {
 	Path string
 	Dir  string // the lab's folder, in which the tests run
+	Race bool   // it has the race detector in it
 }
 
 // Build compiles the tests of a lab. The error is a [*BuildError] when the
 // source is to blame.
 func Build(ctx context.Context, s Spec) (*Binary, error) {
-	b := &Binary{Path: filepath.Join(s.OutDir, s.Lab+".test"), Dir: filepath.Join(s.Root, s.Lab)}
+	b := &Binary{Path: filepath.Join(s.OutDir, s.Lab+".test"), Dir: filepath.Join(s.Root, s.Lab), Race: s.Race}
 	overlay := filepath.Join(s.OutDir, s.Lab+".overlay.json")
 	if err := s.Overlay.WriteFile(overlay); err != nil {
 		return nil, err
 	}
-	args := []string{"test", "-c", "-vet=off", "-overlay=" + overlay, "-o=" + b.Path}
+	// No debugger will see the binary, and traces need none of what -w leaves
+	// out. Without it a third of the link's time is saved.
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-w", "-overlay=" + overlay}
 	if s.Race {
+		b.Path = filepath.Join(s.OutDir, s.Lab+".race.test")
 		args = append(args, "-race")
 	}
+	args = append(args, "-o="+b.Path)
 	out, err := newOutput(buildOutput)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 var (
 	crashLine     = regexp.MustCompile(`^(panic: |fatal error: |unexpected fault address )`)
 	goroutineLine = regexp.MustCompile(`^goroutine \d+.*\[.*\]:$`)
-	frameLine     = regexp.MustCompile(`^\t(.+\.go):(\d+)( \+0x[0-9a-f]+)?( fp=.*)?$`)
+	frameLine     = regexp.MustCompile(`^(?:\t| {6})(.+\.go):(\d+)( \+0x[0-9a-f]+)?( fp=.*)?$`) // the race detector indents by blanks
 )
 
 const mostPanicLines = 6
@@ -32,8 +32,8 @@ func crashReport(output, labDir string) string {
 		}
 		report := strings.Join(lines[i:min(end, i+mostPanicLines)], "\n")
 		first, _, _ := strings.Cut(strings.Join(lines[end+1:], "\n"), "\n\n")
-		if at := ownFrames(first, labDir); at != "" {
-			report += "\n" + at
+		if own := ownFrames(first, labDir); own != nil {
+			report += "\n" + listed("at ", own)
 		}
 		return report
 	}
@@ -45,15 +45,15 @@ func crashReport(output, labDir string) string {
 func whereStopped(output, labDir string) string {
 	waiting := ""
 	for block := range strings.SplitSeq(output, "\n\n") {
-		at := ownFrames(block, labDir)
-		if at == "" {
+		own := ownFrames(block, labDir)
+		if own == nil {
 			continue
 		}
 		if strings.Contains(block, " [runn") { // running, runnable
-			return at
+			return listed("at ", own)
 		}
 		if waiting == "" {
-			waiting = at
+			waiting = listed("at ", own)
 		}
 	}
 	return waiting
@@ -63,7 +63,7 @@ const mostFrames = 4
 
 // ownFrames returns the frames of one goroutine's trace that are in the lab's
 // folder, the innermost first. Those of tests are there for want of others.
-func ownFrames(trace, labDir string) string {
+func ownFrames(trace, labDir string) []string {
 	var own, tests []string
 	lines := strings.Split(trace, "\n")
 	for i, line := range lines {
@@ -81,38 +81,21 @@ func ownFrames(trace, labDir string) string {
 	if own == nil {
 		own = tests
 	}
-	if own == nil {
-		return ""
-	}
-	return "at " + strings.Join(own[:min(len(own), mostFrames)], "\n   ")
+	return own[:min(len(own), mostFrames)]
+}
+
+// listed puts frames below each other, behind a word.
+func listed(word string, frames []string) string {
+	return word + strings.Join(frames, "\n"+strings.Repeat(" ", len(word)))
 }
 
 // function cuts the folder and the arguments off a line of a trace such as
 // "distsys/lab4-raft.(*Raft).Propose(0xc000010000, ...)".
 func function(line string) string {
-	line, _, _ = strings.Cut(strings.TrimPrefix(line, "created by "), " in goroutine ")
+	line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "created by "), " in goroutine ")
 	line = line[strings.LastIndex(line, "/")+1:]
 	if cut := strings.LastIndexByte(line, '('); cut > 0 && strings.HasSuffix(line, ")") {
 		line = line[:cut]
 	}
 	return line
-}
-
-const (
-	raceFence     = "=================="
-	mostRaceLines = 40
-)
-
-// raceReport returns the race detector's first report, or "".
-func raceReport(output string) string {
-	_, report, ok := strings.Cut(output, raceFence+"\nWARNING: DATA RACE\n")
-	if !ok {
-		return ""
-	}
-	report, _, _ = strings.Cut(report, raceFence)
-	lines := strings.Split(strings.TrimSpace(report), "\n")
-	if len(lines) > mostRaceLines {
-		lines = append(lines[:mostRaceLines], "...")
-	}
-	return "WARNING: DATA RACE\n" + strings.Join(lines, "\n")
 }

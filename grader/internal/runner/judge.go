@@ -14,6 +14,7 @@ import (
 type judge struct {
 	test    string
 	dir     string // the lab's folder
+	race    bool   // built with the race detector
 	verdict *verdict
 	ending  ending
 	output  string
@@ -27,6 +28,9 @@ func (j *judge) result() Result {
 	}
 	var message string
 	r.Status, message = j.judge()
+	if j.race { // The kit does not tell how it was built.
+		message = strings.Replace(message, "run it again: go test ./", "run it again: go test -race ./", 1)
+	}
 	r.Message = clean(message)
 	if r.Status != result.Pass {
 		r.Output = j.output
@@ -68,15 +72,21 @@ func (j *judge) unlessStuck(status result.Status, message string) (result.Status
 
 // failure is for a test that ended, and not with a pass.
 func (j *judge) failure() (result.Status, string) {
+	race := raceReport(j.output, j.dir)
 	l, ok := j.verdict.worst("")
 	if !ok {
-		return result.Fail, "the test failed outside its worlds" + j.withOutput()
+		message := "the test failed outside its worlds"
+		if race != "" {
+			return result.Fail, message + "\n" + race
+		}
+		return result.Fail, message + j.withOutput()
 	}
 	message := l.Message + j.others(l.Seed)
 	if l.Seed == 0 { // in real time: the kit has no message of its own
 		message += j.withOutput()
-	} else if race := raceReport(j.output); race != "" {
-		message += "\n" + race
+	}
+	if race != "" {
+		message = withRace(message, race)
 	}
 	switch l.Status {
 	case "stuck":
@@ -104,8 +114,8 @@ func (j *judge) others(shown uint64) string {
 
 // afterwards is for a process that failed although the test had passed.
 func (j *judge) afterwards() string {
-	if race := raceReport(j.output); race != "" {
-		return "a data race was found after the test\n" + race
+	if race := raceReport(j.output, j.dir); race != "" {
+		return "found after the test: " + race
 	}
 	return fmt.Sprintf("the test passed, but then %s%s", j.howEnded(), j.withOutput())
 }
@@ -164,10 +174,12 @@ func (j *judge) withOutput() string {
 }
 
 // keep writes down the output of a process that did not live to leave a log,
-// when there is more than the message shows.
+// or that the race detector has written to, when there is more than the
+// message shows.
 func (j *judge) keep(r *Result, logDir string) {
 	ended := j.verdict.final == "" && (r.Status == result.Crash || r.Status == result.Timeout)
-	if logDir == "" || !ended || strings.Contains(r.Message, strings.TrimSpace(j.output)) {
+	raced := j.race && strings.Contains(j.output, raceHeader)
+	if logDir == "" || !ended && !raced || strings.Contains(r.Message, strings.TrimSpace(j.output)) {
 		return
 	}
 	path := filepath.Join(logDir, j.test+"-output.txt")

@@ -14,30 +14,43 @@ type Job struct {
 	Options Options
 }
 
-// A Watcher is told what [RunAll] does. Its methods may be called at the same
+// A Watcher is told what [Pool.Run] does. Its methods may be called at the same
 // time. I is the index of the job.
 type Watcher interface {
 	Started(i int)
 	Ended(i int, r Result)
 }
 
-// RunAll runs jobs, at most n at once, and returns their results in the order
-// of the jobs. When ctx ends, what runs is killed; that and the rest are not
-// run. The error is not nil only when a process could not be started.
-func RunAll(ctx context.Context, n int, jobs []Job, watch Watcher) ([]Result, error) {
+// A Pool bounds how much is done at once. It may be shared: who asks first is
+// served first.
+type Pool struct{ slots chan struct{} }
+
+// NewPool returns a pool in which n things are done at once.
+func NewPool(n int) Pool { return Pool{make(chan struct{}, n)} }
+
+// Do runs f in its turn.
+func (p Pool) Do(f func()) {
+	p.slots <- struct{}{}
+	defer func() { <-p.slots }()
+	f()
+}
+
+// Run runs jobs and returns their results in the order of the jobs. When ctx
+// ends, what runs is killed; that and the rest are not run. The error is not
+// nil only when a process could not be started.
+func (p Pool) Run(ctx context.Context, jobs []Job, watch Watcher) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var (
 		results = make([]Result, len(jobs))
-		slots   = make(chan struct{}, n)
 		group   sync.WaitGroup
 		failed  sync.Once
 		failure error
 	)
 	for i := range jobs {
-		slots <- struct{}{}
+		p.slots <- struct{}{}
 		group.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-p.slots }()
 			results[i] = Result{Status: result.NotRun, Message: "interrupted", SeedsFailed: []uint64{}}
 			if ctx.Err() != nil {
 				return

@@ -35,7 +35,7 @@ func (b *Binary) Run(ctx context.Context, test string, o Options) (Result, error
 	if err != nil {
 		return Result{}, err
 	}
-	j := judge{test: test, dir: b.Dir, verdict: v, ending: e, output: text, limits: o.Limits}
+	j := judge{test: test, dir: b.Dir, race: b.Race, verdict: v, ending: e, output: text, limits: o.Limits}
 	r := j.result()
 	j.keep(&r, o.LogDir)
 	return r, nil

@@ -172,13 +172,13 @@ func (w *watcher) Ended(i int, r runner.Result) {
 	w.ended = append(w.ended, i)
 }
 
-func TestRunAll(t *testing.T) {
+func TestPool(t *testing.T) {
 	var jobs []runner.Job
 	for _, test := range []string{"TestChildPasses", "TestChildFails", "TestChildPasses", "TestChildGivesNoVerdict"} {
 		jobs = append(jobs, runner.Job{Binary: this(t), Test: test, Options: options(t)})
 	}
 	var w watcher
-	results, err := runner.RunAll(t.Context(), 2, jobs, &w)
+	results, err := runner.NewPool(2).Run(t.Context(), jobs, &w)
 	require.NoError(t, err)
 	var statuses []result.Status
 	for _, r := range results {
@@ -189,22 +189,22 @@ func TestRunAll(t *testing.T) {
 	require.Equal(t, 2, w.most)
 }
 
-func TestRunAllInterrupted(t *testing.T) {
+func TestPoolInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var jobs []runner.Job
 	for range 3 {
 		jobs = append(jobs, runner.Job{Binary: this(t), Test: "TestChildHangs", Options: options(t)})
 	}
 	time.AfterFunc(300*time.Millisecond, cancel)
-	results, err := runner.RunAll(ctx, 1, jobs, &watcher{})
+	results, err := runner.NewPool(1).Run(ctx, jobs, &watcher{})
 	require.NoError(t, err)
 	for _, r := range results {
 		require.Equal(t, result.NotRun, r.Status)
 	}
 }
 
-func TestRunAllCannotStart(t *testing.T) {
+func TestPoolCannotStart(t *testing.T) {
 	bad := &runner.Binary{Path: "/no/such/binary", Dir: "/"}
-	_, err := runner.RunAll(t.Context(), 1, []runner.Job{{Binary: bad, Test: "TestX", Options: options(t)}}, &watcher{})
+	_, err := runner.NewPool(1).Run(t.Context(), []runner.Job{{Binary: bad, Test: "TestX", Options: options(t)}}, &watcher{})
 	require.ErrorContains(t, err, "/no/such/binary")
 }

@@ -18,6 +18,7 @@ const (
 	pass2 = `{"event":"seed","test":"TestX","seed":2,"status":"pass"}`
 	fail2 = `{"event":"seed","test":"TestX","seed":2,"status":"fail","message":"two leaders"}`
 	stuck = `{"event":"seed","test":"TestX","seed":1,"status":"stuck","message":"held"}`
+	raced = `{"event":"seed","test":"TestX","seed":1,"status":"fail","message":"seed 1: ` + kitsRaceMessage + `\nrun it again: go test ./lab9-demo -seed 1"}`
 	done  = `{"event":"done","test":"TestX","status":"pass"}`
 	lost  = `{"event":"done","test":"TestX","status":"fail"}`
 )
@@ -105,6 +106,7 @@ func TestJudge(t *testing.T) {
 		{"pass", signed(plan, pass1, pass2, done), exited(0), "", result.Pass, ""},
 		{"fail", signed(plan, start, again, pass1, fail2, lost), exited(1), "", result.Fail, "two leaders"},
 		{"failed outside", signed(plan, pass1, pass2, lost), exited(1), "--- FAIL", result.Fail, "the test failed outside its worlds\nits last output:\n--- FAIL"},
+		{"race outside", signed(plan, pass1, pass2, lost), exited(1), raceText, result.Fail, "the test failed outside its worlds\n" + raceRule + "\n  write in lab8.x"},
 		{"stuck, and ended by the kit", signed(plan, start, stuck), exited(1), "", result.Stuck, "held"},
 		{"exit", signed(plan, start), exited(7), "bye\n", result.Crash, "the process exited with status 7 before the test finished\nwhile seed 1 was running\nits last output:\nbye"},
 		{"quiet exit", signed(plan, start, again), exited(0), "", result.Crash, "the process exited with status 0 before the test finished (os.Exit?)\nwhile these seeds were running: 1 2"},
@@ -114,11 +116,13 @@ func TestJudge(t *testing.T) {
 		{"time", signed(plan, start), ending{cause: overTime}, "", result.Timeout, "time limit of 1m0s exceeded\nwhile seed 1 was running"},
 		{"time after the verdict", signed(plan, pass1, pass2, done), ending{cause: overTime}, "", result.Timeout, "time limit of 1m0s exceeded"},
 		{"interrupted", signed(plan, start), ending{cause: interrupted}, "", result.NotRun, "interrupted"},
-		{"race afterwards", signed(plan, pass1, pass2, done), exited(66), raceText, result.Fail, "a data race was found after the test\nWARNING: DATA RACE\nWrite at 0x01"},
+		{"race afterwards", signed(plan, pass1, pass2, done), exited(66), raceText, result.Fail, "found after the test: " + raceRule + "\n  write in lab8.x"},
+		{"race", signed(plan, start, again, pass2, raced, lost), exited(1), raceText, result.Fail, "seed 1: " + raceRule + "\n  write in lab8.x\nrun it again: go test -race ./lab9-demo -seed 1"},
+		{"race in another seed", signed(plan, again, pass1, fail2, lost), exited(1), raceText, result.Fail, "two leaders\n" + raceRule + "\n  write in lab8.x"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			j := judge{
-				dir: "/w/lab9-demo", verdict: hear(t, test.lines...), ending: test.ending, output: test.output,
+				dir: "/w/lab9-demo", race: true, verdict: hear(t, test.lines...), ending: test.ending, output: test.output,
 				limits: Limits{Time: time.Minute, Memory: 1 << 30, Output: 1 << 16},
 			}
 			r := j.result()
@@ -128,4 +132,4 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-const raceText = "PASS\n==================\nWARNING: DATA RACE\nWrite at 0x01\n==================\nFound 1 data race(s)\n"
+const raceText = "PASS\n==================\nWARNING: DATA RACE\nWrite at 0x01 by goroutine 7:\n  lab8.x()\n      /w/lab8/x.go:1 +0x2\n==================\nFound 1 data race(s)\n"

@@ -3,6 +3,7 @@ package workspace
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 )
@@ -46,6 +47,13 @@ func (w *Workspace) LayReference(lab string) (Overlay, error) {
 		o.Replace[filepath.Join(w.Dir(lab), name)] = filepath.Join(w.ReferenceDir(lab), name)
 	}
 	return o, nil
+}
+
+// Under returns the overlay with another on top of it.
+func (o Overlay) Under(top Overlay) Overlay {
+	replace := maps.Clone(o.Replace)
+	maps.Copy(replace, top.Replace)
+	return Overlay{Replace: replace}
 }
 
 // WriteFile writes the overlay for the go command to read.

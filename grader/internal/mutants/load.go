@@ -1,0 +1,122 @@
+package mutants
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"distsys/grader/internal/patch"
+	"distsys/grader/internal/rubric"
+	"distsys/grader/internal/workspace"
+)
+
+// A lab is what bugs are planted in.
+type lab struct {
+	rubric    *rubric.Rubric
+	reference workspace.Overlay
+	plants    []*plant
+	errors    []string // of files that hold no bug
+	complete  bool     // every bug is tried with every test
+}
+
+// A plant is one bug on its way into the reference.
+type plant struct {
+	tests   []rubric.Test
+	files   map[string][]byte // that it changes
+	outcome Bug
+}
+
+// needed returns the lab's tests that any bug is to be tried with.
+func (l *lab) needed() []rubric.Test {
+	return slices.DeleteFunc(l.rubric.Tests(), func(t rubric.Test) bool {
+		return !slices.ContainsFunc(l.plants, func(p *plant) bool { return slices.Contains(p.tests, t) })
+	})
+}
+
+// load reads rubrics and patches, and applies the patches.
+func (t *trial) load() error {
+	var errs []error
+	found := 0
+	for _, name := range t.options.Labs {
+		l, err := t.loadLab(name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		found += len(l.plants) + len(l.errors)
+		t.labs = append(t.labs, l)
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	switch {
+	case found > 0:
+		return nil
+	case t.options.Bugs != nil:
+		return fmt.Errorf("no planted bug matches --bug %v", t.options.Bugs)
+	}
+	return fmt.Errorf("no planted bugs: nothing in solutions/LAB/%s for %s", folder, strings.Join(t.options.Labs, ", "))
+}
+
+func (t *trial) loadLab(name string) (*lab, error) {
+	r, err := rubric.Load(t.workspace.Dir(name))
+	if err != nil {
+		return nil, err
+	}
+	if len(r.Unlisted) > 0 {
+		return nil, joined(r.Unlisted)
+	}
+	corpus, err := readCorpus(t.workspace, name, t.options.Bugs)
+	if err != nil {
+		return nil, err
+	}
+	l := &lab{rubric: r, errors: corpus.errors, complete: t.options.Bugs == nil && !t.options.Named}
+	if l.reference, err = t.workspace.LayReference(name); err != nil {
+		return nil, err
+	}
+	for _, m := range corpus.mutants {
+		l.plants = append(l.plants, t.prepare(l, m, corpus))
+	}
+	return l, nil
+}
+
+func joined[E error](list []E) error {
+	var errs []error
+	for _, e := range list {
+		errs = append(errs, e)
+	}
+	return errors.Join(errs...)
+}
+
+// prepare applies a patch.
+func (t *trial) prepare(l *lab, m patch.Mutant, c *corpus) *plant {
+	p := &plant{outcome: Bug{
+		Name: m.Name, Bug: m.Bug, Heading: m.Heading, Named: m.CaughtBy, CaughtBy: []string{}, Status: NotRun,
+	}}
+	known := l.rubric.Tests()
+	for _, name := range m.CaughtBy {
+		if !slices.ContainsFunc(known, func(t rubric.Test) bool { return t.Name == name }) {
+			p.refuse(fmt.Errorf("%s: Caught-By: %s has no graded test %s", c.path(m), l.rubric.Lab, name))
+			return p
+		}
+	}
+	mutated, err := patch.Apply(m, c.files)
+	if err != nil {
+		p.refuse(c.shorten(err))
+		return p
+	}
+	p.files = map[string][]byte{}
+	for _, name := range m.Files {
+		p.files[name] = mutated[name]
+	}
+	p.tests = known
+	if t.options.Named {
+		p.tests = slices.DeleteFunc(known, func(t rubric.Test) bool { return !slices.Contains(m.CaughtBy, t.Name) })
+	}
+	return p
+}
+
+func (p *plant) refuse(err error) {
+	p.outcome.Status, p.outcome.Message = PatchError, err.Error()
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+
+	"github.com/spf13/cobra"
+
+	"distsys/grader/internal/mutants"
+	"distsys/grader/internal/report"
+	"distsys/grader/internal/workspace"
+)
+
+// mutantsFlags are the flags of the verb mutants.
+type mutantsFlags struct {
+	named   bool
+	bug     string
+	seeds   int
+	jobs    int
+	json    string
+	refresh bool
+
+	bugs *regexp.Regexp // bug, compiled
+}
+
+// mutantsCommand returns the verb that tests the tests.
+func mutantsCommand() *cobra.Command {
+	var f mutantsFlags
+	cmd := &cobra.Command{
+		Use:   "mutants [LAB...]",
+		Short: "Plant known bugs in the reference solutions; which tests catch them?",
+		Long: `Mutants plants each bug of solutions/LAB/mutants in the reference solution of
+the LAB, one at a time, runs the graded tests, and says which of them catch it.
+A test catches a bug when it does anything but pass. The tests must pass when
+there is no bug.
+
+It exits with status 0 when every bug is caught by each test that its patch
+names, 1 when one is not or a patch is wrong (the others are tried all the
+same), and 2 when it could not do it.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.check(cmd); err != nil {
+				return err
+			}
+			w, err := workspace.Find(".")
+			if err != nil {
+				return err
+			}
+			labs, err := w.Select(args)
+			if err != nil {
+				return err
+			}
+			if f.refresh {
+				return f.rewrite(w, labs, cmd.OutOrStdout())
+			}
+			return f.try(cmd.Context(), w, labs, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&f.named, "named", false, "run only the tests that must catch a bug, as its patch says")
+	flags.StringVar(&f.bug, "bug", "", "plant only the bugs whose name matches `REGEXP`")
+	flags.IntVar(&f.seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
+	flags.IntVar(&f.jobs, "jobs", 0, "run `N` tests at once (default: one per processor)")
+	flags.StringVar(&f.json, "json", "", "write the result as JSON to `FILE` (- for standard output)")
+	flags.BoolVar(&f.refresh, "refresh", false, "run nothing; rewrite patches whose line numbers have drifted")
+	for _, other := range []string{"named", "seeds", "jobs", "json"} {
+		cmd.MarkFlagsMutuallyExclusive("refresh", other)
+	}
+	return cmd
+}
+
+// check looks for values that no flag parser refuses.
+func (f *mutantsFlags) check(cmd *cobra.Command) error {
+	changed := cmd.Flags().Changed
+	switch {
+	case changed("seeds") && f.seeds < 1:
+		return errors.New("--seeds must be at least 1")
+	case changed("jobs") && f.jobs < 1:
+		return errors.New("--jobs must be at least 1")
+	case f.bug == "":
+		return nil
+	}
+	var err error
+	if f.bugs, err = regexp.Compile(f.bug); err != nil {
+		return fmt.Errorf("--bug: %w", err)
+	}
+	return nil
+}
+
+func (f *mutantsFlags) try(ctx context.Context, w *workspace.Workspace, labs []string, stdout, stderr io.Writer) error {
+	file, err := openJSON(f.json, stdout)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	cols, live := columns(stderr)
+	progress := report.NewProgress(stderr, live, cols)
+	r, err := mutants.Try(ctx, w, mutants.Options{
+		Labs: labs, Bugs: f.bugs, Named: f.named, Seeds: f.seeds, Jobs: f.jobs, Progress: progress,
+	})
+	progress.Stop()
+	if err != nil {
+		return err
+	}
+	if err := report.JSON(file, r); err != nil {
+		return err
+	}
+	if f.json == "-" {
+		stdout = stderr
+	}
+	cols, _ = columns(stdout)
+	if err := mutants.Terminal(stdout, r, cols); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	if n := r.Faults(); n > 0 {
+		return uncaught(n)
+	}
+	return nil
+}
+
+// uncaught is the error of this many bugs that are not caught as they must be.
+type uncaught int
+
+func (e uncaught) Error() string {
+	if e == 1 {
+		return "1 planted bug is not caught as its patch says, or is wrong"
+	}
+	return fmt.Sprintf("%d planted bugs are not caught as their patches say, or are wrong", int(e))
+}
+
+// rewrite brings the patches up to date.
+func (f *mutantsFlags) rewrite(w *workspace.Workspace, labs []string, stdout io.Writer) error {
+	var errs []error
+	n := 0
+	for _, lab := range labs {
+		written, err := mutants.Refresh(w, lab, f.bugs)
+		for _, path := range written {
+			fmt.Fprintln(stdout, "wrote", path)
+		}
+		n += len(written)
+		errs = append(errs, err)
+	}
+	if n == 0 && errors.Join(errs...) == nil {
+		fmt.Fprintln(stdout, "all patches are up to date")
+	}
+	return errors.Join(errs...)
+}
