@@ -23,8 +23,9 @@ func (rf *Raft) RequestVote(args *RequestVoteArgs, reply *RequestVoteReply) erro
 // server granted a vote, heard from the current leader, or started an election.
 
 // TODO(4A): when the timeout passes, start an election: a new term, a vote for
-// oneself, and RequestVote to all peers at the same time (§5.2). Beware of old
-// answers: by the time one comes, the election it belongs to may be over.
+// oneself, and RequestVote to all peers at the same time (§5.2). A request may be
+// lost: ask again (§5.1). An answer may be old: by the time it comes, the election
+// it belongs to may be over.
 
 // TODO(4A): become leader: set nextIndex and matchIndex to their first values
 // (Figure 2), and let all peers know at once with a heartbeat (§5.2).

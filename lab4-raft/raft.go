@@ -24,12 +24,13 @@ import (
 var ErrStopped = errors.New("raft: server stopped")
 
 const (
-	// heartbeatInterval is how often a leader is heard of by each follower.
+	// heartbeatInterval is how often a leader lets each follower hear of it.
 	heartbeatInterval = 100 * time.Millisecond
 
-	// An election timeout lies between these two. The paper has 150 to 300 ms
-	// (§9.3) and more frequent heartbeats. Here, several heartbeats in a row must
-	// be lost before a follower takes a leader for dead.
+	// An election timeout lies between these two. The paper suggests 150 to
+	// 300 ms and more frequent heartbeats (§9.3). Here a network may lose every
+	// third message, and several heartbeats in a row must be lost before a
+	// follower takes its leader for dead.
 	minElectionTimeout = 300 * time.Millisecond
 	maxElectionTimeout = 600 * time.Millisecond
 )
@@ -113,7 +114,7 @@ func New(me int, peers []Peer, storage Storage, apply chan<- ApplyMsg) *Raft {
 		votedFor: noVote,
 		log:      newLog(),
 	}
-	// What is started here may run at once. It finds a complete server.
+	// Whatever is started below waits for the mutex, and finds a complete server.
 	rf.mu.Lock()
 	defer rf.mu.Unlock()
 	rf.restore()

@@ -642,6 +642,7 @@ func TestPaperSnapshotAnswerTerm4D(t *testing.T) {
 			}
 		})
 		higher := s.elect() + 5
+		s.run.rf.Propose([]byte("x")) // unless s0 has stepped down already
 		s.rule(s.within(soon, func() bool { return len(s.peers[2].installs(0)) > 0 }), ruleSend, "s0 leads, and has discarded all entries up to 3. s2 has none of them, answers, and gets no snapshot")
 		w.Sleep(5 * hop)
 		s.rule(s.term() >= higher, "if RPC request or response contains term T > currentTerm: set currentTerm = T, convert to follower (Figure 2, all servers)",

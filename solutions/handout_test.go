@@ -57,21 +57,21 @@ func pointsTable(t *testing.T, rubric string, proofs map[string]string) string {
 			ID, Title string
 			Tests     []struct {
 				Name   string
-				Points int
+				Points float64
 			}
 		}
 	}
 	require.NoError(t, yaml.Unmarshal(data, &r))
 	var b strings.Builder
 	for _, p := range r.Parts {
-		sum := 0
+		sum := 0.0
 		for _, test := range p.Tests {
 			sum += test.Points
 		}
-		fmt.Fprintf(&b, "\n### %s %s: %d points\n\n| test | points | proves that |\n|---|---|---|\n", p.ID, p.Title, sum)
+		fmt.Fprintf(&b, "\n### %s %s: %v points\n\n| test | points | proves |\n|---|---|---|\n", p.ID, p.Title, sum)
 		for _, test := range p.Tests {
-			require.NotEmpty(t, proofs[test.Name], "the comment of %s does not begin with \"Proves that\"", test.Name)
-			fmt.Fprintf(&b, "| `%s` | %d | %s |\n", test.Name, test.Points, proofs[test.Name])
+			require.NotEmpty(t, proofs[test.Name], "the comment of %s does not begin with \"Proves\"", test.Name)
+			fmt.Fprintf(&b, "| `%s` | %v | %s |\n", test.Name, test.Points, proofs[test.Name])
 		}
 	}
 	b.WriteString("\n")
@@ -96,7 +96,7 @@ func proofs(t *testing.T, dir string) map[string]string {
 }
 
 func proof(comment string) string {
-	text, ok := strings.CutPrefix(strings.Join(strings.Fields(comment), " "), "Proves that ")
+	text, ok := strings.CutPrefix(strings.Join(strings.Fields(comment), " "), "Proves ")
 	if !ok {
 		return ""
 	}

@@ -96,8 +96,9 @@ func (rf *Raft) electionTimedOut() {
 // END SOLUTION
 
 // TODO(4A): when the timeout passes, start an election: a new term, a vote for
-// oneself, and RequestVote to all peers at the same time (§5.2). Beware of old
-// answers: by the time one comes, the election it belongs to may be over.
+// oneself, and RequestVote to all peers at the same time (§5.2). A request may be
+// lost: ask again (§5.1). An answer may be old: by the time it comes, the election
+// it belongs to may be over.
 // BEGIN SOLUTION
 
 // startElection makes this server a candidate in a new term (§5.2). If the

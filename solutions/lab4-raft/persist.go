@@ -9,8 +9,10 @@ import (
 // persist saves what this server must not forget in a crash (Figure 2: persistent
 // state). The mutex is held.
 //
-// TODO(4C): save it, with the snapshot that Storage has already. Call persist
-// wherever the state changed: before a reply or a request tells anyone.
+// TODO(4C): save it, and rf.snapshot with it, which is nil until part 4D. Call
+// persist wherever the state changed: before a reply or a request tells anyone.
+//
+// TODO(4D): save also where the log begins.
 func (rf *Raft) persist() {
 	// BEGIN SOLUTION 4C
 	rf.storage.Save(encode(rf.currentTerm, rf.votedFor, rf.log.base, rf.log.entries), rf.snapshot)

@@ -31,8 +31,8 @@ const (
 	// 300 ms and more frequent heartbeats (§9.3). Here a network may lose every
 	// third message, and several heartbeats in a row must be lost before a
 	// follower takes its leader for dead.
-	minElectionTimeout = 400 * time.Millisecond
-	maxElectionTimeout = 800 * time.Millisecond
+	minElectionTimeout = 300 * time.Millisecond
+	maxElectionTimeout = 600 * time.Millisecond
 )
 
 // noVote is the value of votedFor as long as a server has not voted in its term.
@@ -122,7 +122,7 @@ func New(me int, peers []Peer, storage Storage, apply chan<- ApplyMsg) *Raft {
 		votedFor: noVote,
 		log:      newLog(),
 	}
-	// What is started here may run at once. It finds a complete server.
+	// Whatever is started below waits for the mutex, and finds a complete server.
 	rf.mu.Lock()
 	defer rf.mu.Unlock()
 	rf.restore()

@@ -26,7 +26,7 @@ func (g *grader) report() *result.Report {
 }
 
 func (g *grader) outcome(l *lab, t rubric.Test) result.Test {
-	out := result.Test{Name: t.Name, Max: int(t.Points), Status: result.NotRun, SeedsFailed: []uint64{}}
+	out := result.Test{Name: t.Name, Max: result.Points(t.Points), Status: result.NotRun, SeedsFailed: []uint64{}}
 	r, ran := l.results[t.Name]
 	switch {
 	case !g.asked(t.Name):

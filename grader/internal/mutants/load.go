@@ -22,7 +22,8 @@ type lab struct {
 
 // A plant is one bug on its way into the reference.
 type plant struct {
-	tests   []rubric.Test
+	tests   []rubric.Test     // to be run, those that must catch it first
+	named   int               // how many must catch it
 	files   map[string][]byte // that it changes
 	outcome Bug
 }
@@ -110,11 +111,24 @@ func (t *trial) prepare(l *lab, m patch.Mutant, c *corpus) *plant {
 	for _, name := range m.Files {
 		p.files[name] = mutated[name]
 	}
-	p.tests = known
+	p.tests, p.named = namedFirst(known, m.CaughtBy)
 	if t.options.Named {
-		p.tests = slices.DeleteFunc(known, func(t rubric.Test) bool { return !slices.Contains(m.CaughtBy, t.Name) })
+		p.tests = p.tests[:p.named]
 	}
 	return p
+}
+
+// namedFirst sorts the tests with these names to the front, and counts them.
+func namedFirst(tests []rubric.Test, names []string) (sorted []rubric.Test, named int) {
+	var others []rubric.Test
+	for _, t := range tests {
+		if slices.Contains(names, t.Name) {
+			sorted = append(sorted, t)
+		} else {
+			others = append(others, t)
+		}
+	}
+	return append(sorted, others...), len(sorted)
 }
 
 func (p *plant) refuse(err error) {

@@ -50,21 +50,22 @@ type Bug struct {
 	Name     string   `json:"name"`
 	Bug      string   `json:"bug"` // what is wrong, in one line
 	Heading  string   `json:"heading"`
-	Named    []string `json:"named"`     // tests that must catch it
-	CaughtBy []string `json:"caught_by"` // in the order of the rubric
+	Named    []string `json:"named"`               // tests that must catch it
+	CaughtBy []string `json:"caught_by"`           // in the order of the rubric
+	CutShort bool     `json:"cut_short,omitempty"` // it made tests hang, so that some were left out
 	Status   Status   `json:"status"`
 	Message  string   `json:"message,omitempty"` // of an error
 	Seconds  float64  `json:"seconds"`           // real time, other bugs at the same time
 }
 
-// settle says what became of a bug from what became of the tests.
+// settle says what became of a bug from what became of those tests that were
+// to be run.
 func (b *Bug) settle(tests []rubric.Test, statuses map[string]result.Status) {
 	for _, t := range tests {
-		switch statuses[t.Name] {
-		case result.Pass:
-		case result.NotRun:
-			b.Status, b.CaughtBy = NotRun, []string{}
-			return
+		switch status, asked := statuses[t.Name]; {
+		case !asked || status == result.Pass:
+		case status == result.NotRun:
+			b.CutShort = true
 		default:
 			b.CaughtBy = append(b.CaughtBy, t.Name)
 		}

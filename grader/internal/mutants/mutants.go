@@ -147,7 +147,7 @@ func (t *trial) work(ctx context.Context) []func() error {
 
 // tryReference makes sure that the tests pass when there is no bug.
 func (t *trial) tryReference(ctx context.Context, l *lab) error {
-	results, err := t.try(ctx, l, l.reference, l.needed())
+	results, err := t.try(ctx, l, l.reference, l.needed(), 0)
 	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
 		return fmt.Errorf("the reference solution of %s does not compile:\n%w", l.rubric.Lab, bad)
 	}
@@ -176,14 +176,14 @@ func (t *trial) tryPlant(ctx context.Context, l *lab, p *plant) error {
 	if err != nil {
 		return err
 	}
-	results, err := t.try(ctx, l, overlay, p.tests)
+	results, err := t.try(ctx, l, overlay, p.tests, p.named)
 	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
 		p.outcome.Status = BuildError
 		p.outcome.Message = p.outcome.Name + ".patch: the lab does not compile\n" + bad.Error()
 		return nil
 	}
-	if err == nil {
-		p.outcome.settle(p.tests, results)
+	if err == nil && ctx.Err() == nil {
+		p.outcome.settle(l.rubric.Tests(), results)
 	}
 	return err
 }
@@ -206,8 +206,9 @@ func (t *trial) plant(l *lab, p *plant) (workspace.Overlay, error) {
 }
 
 // try builds the lab's tests with an overlay and runs them. It returns what
-// became of each.
-func (t *trial) try(ctx context.Context, l *lab, overlay workspace.Overlay, tests []rubric.Test) (map[string]result.Status, error) {
+// became of each. Those after the first so many are left out when the bug makes
+// tests hang.
+func (t *trial) try(ctx context.Context, l *lab, overlay workspace.Overlay, tests []rubric.Test, first int) (map[string]result.Status, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -221,8 +222,10 @@ func (t *trial) try(ctx context.Context, l *lab, overlay workspace.Overlay, test
 	if err != nil {
 		return nil, err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	jobs := s.Jobs(tests)
-	results, err := t.pool.Run(ctx, jobs, nobody{})
+	results, err := t.pool.Run(ctx, jobs, &patience{first: first, waiting: first, stop: stop})
 	if err != nil {
 		return nil, err
 	}
@@ -233,8 +236,34 @@ func (t *trial) try(ctx context.Context, l *lab, overlay workspace.Overlay, test
 	return statuses, nil
 }
 
-// nobody watches.
-type nobody struct{}
+const (
+	mostHangs = 3                // tests that a bug may make hang, before the others are left out
+	hangTime  = 10 * time.Second // CPU time of a test that counts as a hang
+)
 
-func (nobody) Started(int)              {}
-func (nobody) Ended(int, runner.Result) {}
+// A patience ends with a bug that makes one test after the other hang: the
+// others would tell nothing more, and take minutes.
+type patience struct {
+	first int // tests that are not left out
+	stop  func()
+
+	mu      sync.Mutex
+	waiting int // for how many of the first
+	hangs   int
+}
+
+func (p *patience) Started(int) {}
+
+func (p *patience) Ended(i int, r runner.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i < p.first {
+		p.waiting--
+	}
+	if r.Status == result.Timeout || r.Status != result.Pass && r.CPU > hangTime {
+		p.hangs++
+	}
+	if p.hangs >= mostHangs && p.waiting == 0 {
+		p.stop()
+	}
+}

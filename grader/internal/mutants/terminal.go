@@ -84,7 +84,11 @@ func (p *page) bug(b Bug) {
 		return
 	}
 	named, missing, others := b.NamedThatCatch(), b.NamedThatMiss(), b.Others()
-	p.columns(mark+b.Name, fmt.Sprintf("%d/%d", len(named), len(b.Named)), fmt.Sprint(len(others)))
+	atLeast := ""
+	if b.CutShort {
+		atLeast = "≥"
+	}
+	p.columns(mark+b.Name, fmt.Sprintf("%d/%d", len(named), len(b.Named)), fmt.Sprint(atLeast, len(others)))
 	p.list("      ", named)
 	p.list("      not ", missing)
 	if more := len(others) - mostOthers; more > 1 {

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // sample has one of everything.
 func sample() *result.Report {
-	test := func(name string, status result.Status, most, seeds int, failed []uint64, message string) result.Test {
+	test := func(name string, status result.Status, most result.Points, seeds int, failed []uint64, message string) result.Test {
 		return result.Test{Name: name, Status: status, Max: most, SeedsRun: seeds, SeedsFailed: failed, Seconds: 1.25, Message: message}
 	}
 	none := []uint64{}
@@ -91,8 +91,8 @@ func TestJSON(t *testing.T) {
 	golden(t, "report.json", b.String())
 	var back result.Report
 	require.NoError(t, json.Unmarshal(b.Bytes(), &back))
-	require.Equal(t, 3, back.Points)
-	require.Equal(t, 59, back.Max)
+	require.Equal(t, result.Points(3), back.Points)
+	require.Equal(t, result.Points(59), back.Max)
 }
 
 func TestSafe(t *testing.T) {

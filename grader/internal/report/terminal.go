@@ -89,7 +89,7 @@ func (t Terminal) part(tw table.Writer, p *result.Part, unbuilt bool) {
 	if unbuilt {
 		status = t.paint(result.BuildError)
 	}
-	tw.AppendRow(table.Row{t.fit(p.ID+"  ", oneLine(p.Title)), status, fmt.Sprintf("%d/%d", points, most), "", ""})
+	tw.AppendRow(table.Row{t.fit(p.ID+"  ", oneLine(p.Title)), status, fmt.Sprintf("%v/%v", points, most), "", ""})
 	for _, test := range p.Tests {
 		if test.LeftOut || unbuilt {
 			continue
@@ -101,7 +101,7 @@ func (t Terminal) part(tw table.Writer, p *result.Part, unbuilt bool) {
 		if test.Seconds > 0 {
 			seconds = fmt.Sprintf("%.2f", test.Seconds)
 		}
-		tw.AppendRow(table.Row{t.fit("  ", test.Name), t.paint(test.Status), fmt.Sprintf("%d/%d", test.Points, test.Max), seeds, seconds})
+		tw.AppendRow(table.Row{t.fit("  ", test.Name), t.paint(test.Status), fmt.Sprintf("%v/%v", test.Points, test.Max), seeds, seconds})
 	}
 }
 
@@ -146,10 +146,10 @@ func (t Terminal) points(b *strings.Builder, r *result.Report) {
 	}
 }
 
-func score(name string, width, points, most, all int) string {
-	s := fmt.Sprintf("%-*s  %d/%d points", width, name, points, most)
+func score(name string, width int, points, most, all result.Points) string {
+	s := fmt.Sprintf("%-*s  %v/%v points", width, name, points, most)
 	if most < all {
-		s += fmt.Sprintf(" in the tests that were run, of %d in all", all)
+		s += fmt.Sprintf(" in the tests that were run, of %v in all", all)
 	}
 	return s
 }

@@ -4,6 +4,9 @@ package result
 // Version is the version of the JSON form of a [Report].
 const Version = 1
 
+// Points are whole or halves: both are exact, in Go and in JSON.
+type Points float64
+
 // A Status says what became of a test.
 type Status string
 
@@ -20,18 +23,18 @@ const (
 
 // A Report is the grade of one tree or submission.
 type Report struct {
-	Version int   `json:"version"`
-	Points  int   `json:"points"`
-	Max     int   `json:"max"`
-	Labs    []Lab `json:"labs"`
+	Version int    `json:"version"`
+	Points  Points `json:"points"`
+	Max     Points `json:"max"`
+	Labs    []Lab  `json:"labs"`
 }
 
 // A Lab is the grade of one lab.
 type Lab struct {
 	Lab    string   `json:"lab"`
 	Title  string   `json:"title"`
-	Points int      `json:"points"`
-	Max    int      `json:"max"`
+	Points Points   `json:"points"`
+	Max    Points   `json:"max"`
 	Notes  []string `json:"notes,omitempty"` // what was ignored, and why
 	Parts  []Part   `json:"parts"`
 }
@@ -40,8 +43,8 @@ type Lab struct {
 type Part struct {
 	ID     string `json:"id"`
 	Title  string `json:"title"`
-	Points int    `json:"points"`
-	Max    int    `json:"max"`
+	Points Points `json:"points"`
+	Max    Points `json:"max"`
 	Tests  []Test `json:"tests"`
 }
 
@@ -49,8 +52,8 @@ type Part struct {
 type Test struct {
 	Name        string   `json:"name"`
 	Status      Status   `json:"status"`
-	Points      int      `json:"points"`
-	Max         int      `json:"max"`
+	Points      Points   `json:"points"`
+	Max         Points   `json:"max"`
 	SeedsRun    int      `json:"seeds_run"`    // seeds that were begun
 	SeedsFailed []uint64 `json:"seeds_failed"` // seeds that were begun and did not pass
 	Seconds     float64  `json:"seconds"`      // real time
@@ -104,7 +107,7 @@ func (l *Lab) Tests(f func(t *Test)) {
 
 // Asked returns the points, and how many could be had, of the tests that were
 // not left out.
-func (r *Report) Asked() (points, most int) {
+func (r *Report) Asked() (points, most Points) {
 	for i := range r.Labs {
 		p, m := r.Labs[i].Asked()
 		points, most = points+p, most+m
@@ -113,7 +116,7 @@ func (r *Report) Asked() (points, most int) {
 }
 
 // Asked is as [Report.Asked], for one lab.
-func (l *Lab) Asked() (points, most int) {
+func (l *Lab) Asked() (points, most Points) {
 	for i := range l.Parts {
 		p, m := l.Parts[i].Asked()
 		points, most = points+p, most+m
@@ -122,7 +125,7 @@ func (l *Lab) Asked() (points, most int) {
 }
 
 // Asked is as [Report.Asked], for one part.
-func (p *Part) Asked() (points, most int) {
+func (p *Part) Asked() (points, most Points) {
 	for _, t := range p.Tests {
 		if !t.LeftOut {
 			points, most = points+t.Points, most+t.Max

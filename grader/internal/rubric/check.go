@@ -114,7 +114,7 @@ func (c *checker) part(i int) {
 			c.report(at, "the name of %s does not end in its part, %s", t.Name, p.ID)
 		}
 		if t.Points <= 0 {
-			c.report(fmt.Sprintf("%s.tests[%d]", where, j), "%s must be worth at least 1 point", t.Name)
+			c.report(fmt.Sprintf("%s.tests[%d]", where, j), "%s must be worth at least half a point", t.Name)
 		}
 	}
 }
@@ -160,12 +160,12 @@ func (c *checker) unlisted() {
 }
 
 func (c *checker) total() {
-	sum := 0
+	var sum Points
 	for i := range c.rubric.Parts {
 		sum += c.rubric.Parts[i].Points()
 	}
-	if sum != int(c.rubric.Total) {
-		c.report("$.total", "the tests add up to %d points, total says %d", sum, c.rubric.Total)
+	if sum != c.rubric.Total {
+		c.report("$.total", "the tests add up to %v points, total says %v", sum, c.rubric.Total)
 	}
 }
 

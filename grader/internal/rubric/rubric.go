@@ -40,7 +40,7 @@ type Rubric struct {
 	Files    []string   `yaml:"files"`    // what a student submits
 	Imports  []string   `yaml:"imports"`  // what those files may import
 	Race     Flag       `yaml:"race"`     // run all tests with the race detector
-	Seeds    Points     `yaml:"seeds"`    // seeds a test, by default 5
+	Seeds    Count      `yaml:"seeds"`    // seeds a test, by default 5
 	Limits   Limits     `yaml:"limits"`   // what one test may use
 	Parts    []Part     `yaml:"parts"`    // in the order of the handout
 	Ungraded []Ungraded `yaml:"ungraded"` // tests of the lab that earn no points
@@ -78,10 +78,10 @@ type Limits struct {
 }
 
 // Points returns what the part's tests add up to.
-func (p *Part) Points() int {
-	sum := 0
+func (p *Part) Points() Points {
+	var sum Points
 	for _, t := range p.Tests {
-		sum += int(t.Points)
+		sum += t.Points
 	}
 	return sum
 }

@@ -60,11 +60,11 @@ func TestLoad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "A demonstration", r.Title)
 	require.Equal(t, Limits{Time: Duration(90 * time.Second), Memory: 512 << 20, Output: 1 << 20}, r.Limits)
-	require.Equal(t, Points(5), r.Seeds)
+	require.Equal(t, Count(5), r.Seeds)
 	require.True(t, bool(r.Race))
 	require.Equal(t, []Test{{"TestOne9A", 2, false}, {"TestTwo9A", 1, false}, {"TestThree9B", 2, true}}, r.Tests())
 	require.Empty(t, r.Unlisted)
-	require.Equal(t, 3, r.Parts[0].Points())
+	require.Equal(t, Points(3), r.Parts[0].Points())
 }
 
 func TestMistakes(t *testing.T) {
@@ -73,9 +73,9 @@ func TestMistakes(t *testing.T) {
 		{"unknown key of a test", "{name: TestOne9A, points: 2}", "{name: TestOne9A, pionts: 2}", `lab9-demo/rubric.yaml:12: unknown field "pionts"`},
 		{"race in words", "points: 2, race: true", "points: 2, race: maybe", `lab9-demo/rubric.yaml:18: "maybe" is neither true nor false`},
 		{"key twice", "race: true", "race: true\nrace: false", `lab9-demo/rubric.yaml:7: mapping key "race" already defined at [6:1]`},
-		{"half a point", "points: 1", "points: 1.5", `lab9-demo/rubric.yaml:14: "1.5" is not a whole number`},
-		{"points in words", "points: 1", "points: one", `lab9-demo/rubric.yaml:14: "one" is not a whole number`},
-		{"no points", "points: 1\n", "points: 0\n", "lab9-demo/rubric.yaml:13: TestTwo9A must be worth at least 1 point"},
+		{"a quarter of a point", "points: 1", "points: 1.25", `lab9-demo/rubric.yaml:14: "1.25" is not a number of points, such as 2 or 0.5`},
+		{"points in words", "points: 1", "points: one", `lab9-demo/rubric.yaml:14: "one" is not a number of points, such as 2 or 0.5`},
+		{"no points", "points: 1\n", "points: 0\n", "lab9-demo/rubric.yaml:13: TestTwo9A must be worth at least half a point"},
 		{"no unit", "memory: 512MiB", "memory: 512", `lab9-demo/rubric.yaml:7: "512" is not a size such as 64MiB or 1GiB`},
 		{"bad duration", "time: 90s", "time: 90", `lab9-demo/rubric.yaml:7: "90" is not a duration such as 60s or 2m`},
 		{"no seeds", "race: true", "seeds: 0", "lab9-demo/rubric.yaml:6: seeds must be at least 1"},

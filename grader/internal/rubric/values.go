@@ -2,6 +2,7 @@ package rubric
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -9,16 +10,29 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Points is a whole number. (The YAML library would cut 2.5 to 2.)
-type Points int
+// Points are whole or halves.
+type Points float64
+
+// UnmarshalYAML accepts 2 and 0.5, and no finer steps.
+func (p *Points) UnmarshalYAML(node ast.Node) error {
+	n, err := strconv.ParseFloat(scalar(node), 64)
+	if err != nil || n*2 != math.Trunc(n*2) {
+		return mistake(node, "%q is not a number of points, such as 2 or 0.5", scalar(node))
+	}
+	*p = Points(n)
+	return nil
+}
+
+// Count is a whole number. (The YAML library would cut 2.5 to 2.)
+type Count int
 
 // UnmarshalYAML accepts whole numbers only.
-func (p *Points) UnmarshalYAML(node ast.Node) error {
+func (c *Count) UnmarshalYAML(node ast.Node) error {
 	n, err := strconv.Atoi(scalar(node))
 	if err != nil {
 		return mistake(node, "%q is not a whole number", scalar(node))
 	}
-	*p = Points(n)
+	*c = Count(n)
 	return nil
 }
 
