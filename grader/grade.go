@@ -153,17 +153,12 @@ func (f *gradeFlags) watch(ctx context.Context, w *workspace.Workspace, o gradin
 	return grading.Grade(ctx, w, o)
 }
 
-// belowMin is the error of a score below --min.
-type belowMin struct{ points, most, min float64 }
-
-func (e belowMin) Error() string {
-	return fmt.Sprintf("%v of %v points are %.1f %%, below --min %v", e.points, e.most, 100*e.points/e.most, e.min)
-}
-
+// judge compares the score with --min.
 func (f *gradeFlags) judge(r *result.Report) error {
 	points, most := r.Asked()
-	if 100*float64(points) < f.min*float64(most) {
-		return belowMin{float64(points), float64(most), f.min}
+	percent := 100 * float64(points) / float64(most)
+	if percent < f.min {
+		return shortfall{fmt.Errorf("%v of %v points are %.1f %%, below --min %v", points, most, percent, f.min)}
 	}
 	return nil
 }

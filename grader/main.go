@@ -35,11 +35,15 @@ func run() int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, "grader:", err)
-	if errors.As(err, new(belowMin)) || errors.As(err, new(uncaught)) {
+	if errors.As(err, new(shortfall)) {
 		return 1
 	}
 	return 2
 }
+
+// A shortfall is an error of what was looked at. The grader itself did what it
+// was asked.
+type shortfall struct{ error }
 
 // rootCommand returns the command line. Without a verb it grades.
 func rootCommand() *cobra.Command {

@@ -39,7 +39,7 @@ there is no bug.
 
 It exits with status 0 when every bug is caught by each test that its patch
 names, 1 when one is not or a patch is wrong (the others are tried all the
-same), and 2 when it could not do it.`,
+same), and 2 when it could not do it, as when a test fails without any bug.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd); err != nil {
 				return err
@@ -118,20 +118,14 @@ func (f *mutantsFlags) try(ctx context.Context, w *workspace.Workspace, labs []s
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	if n := r.Faults(); n > 0 {
-		return uncaught(n)
+	switch n := r.Faults(); n {
+	case 0:
+		return nil
+	case 1:
+		return shortfall{errors.New("1 planted bug is not caught as its patch says, or its patch is wrong")}
+	default:
+		return shortfall{fmt.Errorf("%d planted bugs are not caught as their patches say, or their patches are wrong", n)}
 	}
-	return nil
-}
-
-// uncaught is the error of this many bugs that are not caught as they must be.
-type uncaught int
-
-func (e uncaught) Error() string {
-	if e == 1 {
-		return "1 planted bug is not caught as its patch says, or is wrong"
-	}
-	return fmt.Sprintf("%d planted bugs are not caught as their patches say, or are wrong", int(e))
 }
 
 // rewrite brings the patches up to date.
@@ -139,15 +133,21 @@ func (f *mutantsFlags) rewrite(w *workspace.Workspace, labs []string, stdout io.
 	var errs []error
 	n := 0
 	for _, lab := range labs {
-		written, err := mutants.Refresh(w, lab, f.bugs)
+		written, wrong, err := mutants.Refresh(w, lab, f.bugs)
+		if err != nil {
+			return err
+		}
 		for _, path := range written {
 			fmt.Fprintln(stdout, "wrote", path)
 		}
 		n += len(written)
-		errs = append(errs, err)
+		errs = append(errs, wrong...)
 	}
-	if n == 0 && errors.Join(errs...) == nil {
+	if len(errs) > 0 {
+		return shortfall{errors.Join(errs...)}
+	}
+	if n == 0 {
 		fmt.Fprintln(stdout, "all patches are up to date")
 	}
-	return errors.Join(errs...)
+	return nil
 }

@@ -150,7 +150,6 @@ type replica struct {
 	votedFor int          // -1 is nobody
 	base     int          // the index of log[0]
 	log      []raft.Entry // log[0] is no entry; it has the term of the one before the first
-	snapshot string
 	limit    int          // see upTo
 	refused  map[int]bool // the values of PrevLogIndex that did not match
 }
@@ -298,6 +297,6 @@ func (r *replica) installSnapshot(a raft.InstallSnapshotArgs) *raft.InstallSnaps
 	if at := a.LastIncludedIndex - r.base; at < len(r.log) && r.log[at].Term == a.LastIncludedTerm {
 		rest = append(rest, r.log[at+1:]...)
 	}
-	r.base, r.log, r.snapshot = a.LastIncludedIndex, rest, string(a.Data)
+	r.base, r.log = a.LastIncludedIndex, rest
 	return &raft.InstallSnapshotReply{Term: r.term}
 }

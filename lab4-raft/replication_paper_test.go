@@ -458,14 +458,15 @@ func TestPaperMajorityCommits4B(t *testing.T) {
 			}
 			s.elect()
 			s.propose("a")
-			for acks := 1; acks <= n/2; acks++ {
-				w.Sleep(watch)
-				s.rule(s.commands() == "", rule, "of %d servers, the leader and %d more store its entry; it applied it", n, acks-1)
-				for _, p := range s.peers[1:] {
-					s.rule(p.told(0) == 0, rule, "of %d servers, the leader and %d more store its entry; it told s%d that it is committed", n, acks-1, p.id)
-				}
-				replicas[acks].everything()
+			for _, r := range replicas[1 : n/2] {
+				r.everything()
 			}
+			w.Sleep(watch)
+			s.rule(s.commands() == "", rule, "of %d servers, the leader and %d more store its entry; it applied it", n, n/2-1)
+			for _, p := range s.peers[1:] {
+				s.rule(p.told(0) == 0, rule, "of %d servers, the leader and %d more store its entry; it told s%d that it is committed", n, n/2-1, p.id)
+			}
+			replicas[n/2].everything()
 			s.rule(s.within(soon, func() bool { return s.commands() == "a" }), rule, "of %d servers, the leader and %d more store its entry: that is a majority. It has applied [%s]", n, n/2, s.commands())
 			s.crash(nil)
 		}
@@ -549,11 +550,15 @@ func (h *held) open() {
 
 // holdAppends holds a peer's answers to the AppendEntries that match accepts.
 func (s *script) holdAppends(id int, match func(raft.AppendEntriesArgs) bool) *held {
+	return hold(s, id, "Raft.AppendEntries", match)
+}
+
+// hold holds a peer's answers to the requests that match accepts.
+func hold[Args any](s *script, id int, method string, match func(Args) bool) *held {
 	h := &held{Gate: s.net.Gate()}
 	s.net.Intercept(func(m *simnet.Message) simnet.Verdict {
-		var a raft.AppendEntriesArgs
-		if m.Reply && m.From == name(id) && m.Method == "Raft.AppendEntries" && m.Err == nil && !h.passed.Load() &&
-			m.Args(&a) == nil && match(a) {
+		var a Args
+		if m.Reply && m.From == name(id) && m.Method == method && m.Err == nil && !h.passed.Load() && m.Args(&a) == nil && match(a) {
 			return h.Hold()
 		}
 		return simnet.Pass

@@ -34,8 +34,8 @@ const calm = 150 * time.Millisecond
 const settle = 100 * time.Millisecond
 
 // watch is how long a test waits to see that a leader does not do a thing: it
-// sends a few heartbeats meanwhile.
-const watch = 400 * time.Millisecond
+// sends heartbeats meanwhile.
+const watch = 300 * time.Millisecond
 
 // soon is how long a thing may take that needs a few round trips or heartbeats.
 const soon = 2 * time.Second

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	raft "distsys/lab4-raft"
 
@@ -250,7 +251,7 @@ func TestPaperStaleSnapshot4D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		s := startScript(w, 3)
 		for _, c := range cases {
-			for at := 1; at <= 5; at++ {
+			for _, at := range []int{1, 4, 5} {
 				for _, crash := range []bool{false, true} {
 					s.fresh()
 					l := s.leader(1, 3, terms...)
@@ -406,9 +407,9 @@ func TestPaperSnapshotInFlight4D(t *testing.T) {
 	})
 }
 
-// Proves the same when the snapshot arrives at the very moment at which entries
-// before it and behind it become committed. For: snapshots that a goroutine of
-// their own, or the handler, gives to the state machine, past the entries.
+// Proves that a snapshot may arrive at the very moment at which entries before it
+// and behind it become committed. For: snapshots that a goroutine of their own, or
+// the handler, gives to the state machine, past the entries.
 func TestPaperSnapshotAtOnce4D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		s := startScript(w, 3)
@@ -589,6 +590,69 @@ func TestPaperSendsSnapshot4D(t *testing.T) {
 		replicas[2].everything()
 		s.rule(s.within(soon, func() bool { return replicas[2].String() == "snapshot(4) c d" }), ruleSend, "s2 has the leader's snapshot up to 4 and answers everything; it should get the entries c and d behind it, and has [%s]", replicas[2])
 		s.rule(s.within(soon, func() bool { return s.commands() == "1@1 2@1 a b c d" }), ruleApply, "s0 and s2 have all entries; s0, the leader, has applied [%s]", s.commands())
+	})
+}
+
+// Proves that an answer to a snapshot that comes late moves nothing back: the
+// follower has acknowledged entries behind it since. Then it falls silent. For:
+// matchIndex = what the last answer says.
+func TestPaperLateSnapshotAnswer4D(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		s := startScript(w, 5)
+		l := s.leader(1, 2, 1, 1, 2)
+		l.give(3, 3)
+		s.snapshot(3)
+		replicas := s.replicas(1, 1, 2)
+		for _, r := range replicas[2:] {
+			r.nothing()
+		}
+		replicas[1] = s.replica(1)
+		first := true
+		gate := hold(s, 1, "Raft.InstallSnapshot", func(raft.InstallSnapshotArgs) bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			defer func() { first = false }()
+			return first
+		})
+		s.elect()
+		s.propose("a")
+		const want = "snapshot(3) a"
+		if !s.within(time.Second, func() bool { return replicas[1].String() == want }) {
+			gate.open() // this leader waits for the answer to its first snapshot
+			s.rule(s.within(soon, func() bool { return replicas[1].String() == want }), ruleSend, "s0 leads; it has a snapshot up to 3 and [a]. s1 had nothing, answers everything, and has [%s]", replicas[1])
+		}
+		w.Sleep(3 * hop) // s1's answer arrives
+		replicas[1].nothing()
+		gate.open()
+		w.Sleep(3 * hop)
+		replicas[2].everything()
+		s.rule(s.within(soon, func() bool { return s.lastApplied() == 4 }), "matchIndex: index of highest log entry known to be replicated on the server; increases monotonically (Figure 2)",
+			"s1 acknowledged entry 4, and an old answer to a snapshot up to 3 arrived after that; now s2 acknowledged entry 4 too. That is a majority of five. s0 has applied [%s]", s.commands())
+	})
+}
+
+// Proves that a refusal does no harm that comes when the leader has discarded the
+// entries that it is about. For: a panic in the search for the conflicting term.
+func TestPaperRefusalAfterCompaction4D(t *testing.T) {
+	cases := [][]int{{1, 1, 1, 1, 1}, {1, 1, 1}, {1}, nil} // what s1 has
+	simtest.Run(t, func(w *simtest.World) {
+		for _, have := range cases {
+			s := startScript(w, 3)
+			s.stores(1, 1, 2)
+			replicas := s.replicas(1, 1, 2)
+			replicas[1] = s.replica(1, have...)
+			gate := s.holdAppends(1, func(raft.AppendEntriesArgs) bool { return true })
+			s.elect()
+			s.propose("a")
+			s.rule(s.within(soon, func() bool { return s.lastApplied() == 4 }), ruleApply, "s0 leads, s2 has all entries; s0 has applied [%s]", s.commands())
+			s.snapshot(4)
+			gate.open()
+			s.propose("b")
+			s.rule(s.within(soon, func() bool { return replicas[1].String() == "snapshot(4) b" }), ruleSend, "s0 leads; it had four entries, and s1, which had [%s], refused what s0 sent. The refusal came after s0 had replaced all four by a snapshot, and got b. Now s1 answers everything, and has [%s]",
+				names(entries(1, have...)), replicas[1])
+			s.rule(s.within(soon, func() bool { return s.lastApplied() == 5 }), ruleApply, "all have b; s0 has applied [%s]", s.commands())
+			s.crash(nil)
+		}
 	})
 }
 

@@ -44,8 +44,15 @@ func readCorpus(w *workspace.Workspace, lab string, bugs *regexp.Regexp) (*corpu
 	}
 	if bugs != nil {
 		c.mutants = slices.DeleteFunc(c.mutants, func(m patch.Mutant) bool { return !bugs.MatchString(m.Name) })
+		c.errors = slices.DeleteFunc(c.errors, func(text string) bool { return !bugs.MatchString(fileOf(text)) })
 	}
 	return c, nil
+}
+
+// fileOf returns the name of the file that an error begins with.
+func fileOf(text string) string {
+	path, _, _ := strings.Cut(text, ":")
+	return strings.TrimSuffix(filepath.Base(path), ".patch")
 }
 
 // each splits what errors.Join has joined.
@@ -70,37 +77,38 @@ func (c *corpus) path(m patch.Mutant) string {
 }
 
 // Refresh rewrites the patches of a lab's bugs whose line numbers or context
-// are no longer those of the reference, and returns their paths. It goes on
-// after an error.
-func Refresh(w *workspace.Workspace, lab string, bugs *regexp.Regexp) (written []string, err error) {
+// are no longer those of the reference. It returns the paths of those, and what
+// is wrong with patches that cannot be made anew.
+func Refresh(w *workspace.Workspace, lab string, bugs *regexp.Regexp) (written []string, wrong []error, err error) {
 	c, err := readCorpus(w, lab, bugs)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var errs []error
 	for _, text := range c.errors {
-		errs = append(errs, errors.New(text))
+		wrong = append(wrong, errors.New(text))
 	}
 	for _, m := range c.mutants {
-		changed, err := c.refresh(m)
+		fresh, err := patch.Refresh(m, c.files)
 		if err != nil {
-			errs = append(errs, c.shorten(err))
-		} else if changed {
+			wrong = append(wrong, c.shorten(err))
+			continue
+		}
+		changed, err := rewrite(filepath.Join(c.root, c.path(m)), fresh)
+		if err != nil {
+			return written, wrong, err
+		}
+		if changed {
 			written = append(written, c.path(m))
 		}
 	}
-	return written, errors.Join(errs...)
+	return written, wrong, nil
 }
 
-func (c *corpus) refresh(m patch.Mutant) (changed bool, err error) {
-	path := filepath.Join(c.root, c.path(m))
+// rewrite gives a file another text, if it is another.
+func rewrite(path string, text []byte) (changed bool, err error) {
 	old, err := os.ReadFile(path)
-	if err != nil {
+	if err != nil || bytes.Equal(old, text) {
 		return false, err
 	}
-	fresh, err := patch.Refresh(m, c.files)
-	if err != nil || bytes.Equal(old, fresh) {
-		return false, err
-	}
-	return true, os.WriteFile(path, fresh, 0o644)
+	return true, os.WriteFile(path, text, 0o644)
 }

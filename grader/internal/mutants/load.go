@@ -22,6 +22,7 @@ type lab struct {
 
 // A plant is one bug on its way into the reference.
 type plant struct {
+	path    string            // of the patch, relative to the repository
 	tests   []rubric.Test     // to be run, those that must catch it first
 	named   int               // how many must catch it
 	files   map[string][]byte // that it changes
@@ -92,13 +93,13 @@ func joined[E error](list []E) error {
 
 // prepare applies a patch.
 func (t *trial) prepare(l *lab, m patch.Mutant, c *corpus) *plant {
-	p := &plant{outcome: Bug{
+	p := &plant{path: c.path(m), outcome: Bug{
 		Name: m.Name, Bug: m.Bug, Heading: m.Heading, Named: m.CaughtBy, CaughtBy: []string{}, Status: NotRun,
 	}}
 	known := l.rubric.Tests()
 	for _, name := range m.CaughtBy {
 		if !slices.ContainsFunc(known, func(t rubric.Test) bool { return t.Name == name }) {
-			p.refuse(fmt.Errorf("%s: Caught-By: %s has no graded test %s", c.path(m), l.rubric.Lab, name))
+			p.refuse(fmt.Errorf("%s: Caught-By: %s has no graded test %s", p.path, l.rubric.Lab, name))
 			return p
 		}
 	}

@@ -179,7 +179,7 @@ func (t *trial) tryPlant(ctx context.Context, l *lab, p *plant) error {
 	results, err := t.try(ctx, l, overlay, p.tests, p.named)
 	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
 		p.outcome.Status = BuildError
-		p.outcome.Message = p.outcome.Name + ".patch: the lab does not compile\n" + bad.Error()
+		p.outcome.Message = p.path + ": the lab does not compile\n" + bad.Error()
 		return nil
 	}
 	if err == nil && ctx.Err() == nil {

@@ -62,11 +62,11 @@ func (p *page) lab(l *Lab) {
 			}
 		}
 	}
-	p.line("")
 	p.problems(l)
 	if l.Complete {
 		p.conclusions(l)
 	}
+	p.line("")
 }
 
 // mostOthers is how many of the tests that catch a bug without being named are
@@ -133,7 +133,6 @@ func (p *page) conclusions(l *Lab) {
 	for _, t := range tests {
 		p.list("  "+t+": ", bugs[t])
 	}
-	p.line("")
 }
 
 func (p *page) line(s string) { p.b.WriteString(s + "\n") }
