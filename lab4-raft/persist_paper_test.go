@@ -252,11 +252,11 @@ func (s *script) crashAtSave(n, from int, method string, args, reply any) {
 }
 
 // Proves that a server in the place of S1 in Figure 8 does what the paper says,
-// with each step as it is drawn there: (a) it leads and replicates index 2 to S2 only; (b)
-// it crashes, S5 leads and has another entry at index 2; (c) S5 crashes, S1 is
-// back, leads again, and replicates its old entry to S3: that is a majority, but
-// not committed. Then either (d) it crashes, and S5 overwrites the entry, or (e)
-// it replicates an entry of its own term, and both are committed. For: entries
+// with each step as it is drawn there: (a) it leads and replicates index 2 to S2
+// only; (b) it crashes, S5 leads and has another entry at index 2; (c) S5 crashes,
+// S1 is back, leads again, and replicates its old entry to S3: that is a majority,
+// but not committed. Then either (d) it crashes, and S5 overwrites the entry, or
+// (e) it replicates an entry of its own term, and both are committed. For: entries
 // of an earlier term committed by counting; a log, term or vote lost in a crash.
 func TestPaperFigure8Leader4C(t *testing.T) {
 	const rule = "Raft never commits log entries from previous terms by counting replicas (§5.4.2, Figure 8)"
@@ -329,11 +329,11 @@ func (s *script) figure8Elect(after int) (term int) {
 	return got.args.(raft.AppendEntriesArgs).Term
 }
 
-// Proves that a server in the place of S3 in Figure 8 votes as the paper says,
-// and remembers it through crashes: in (d) it has index 2 of S1, and votes for S5, whose last entry is of a later term, and takes
-// its entry; in (e) it has an entry of S1's later term, and denies S5 its vote.
-// It crashes and restarts between all steps. For: the longer log preferred to the
-// later term, the terms of the log lost in a crash.
+// Proves that a server in the place of S3 in Figure 8 votes as the paper says, and
+// remembers it through crashes: in (d) it has index 2 of S1, and votes for S5,
+// whose last entry is of a later term, and takes its entry; in (e) it has an entry
+// of S1's later term, and denies S5 its vote. It restarts between all steps. For:
+// the longer log preferred to the later term, the terms of the log lost in a crash.
 func TestPaperFigure8Voter4C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		s := startScript(w, 5)

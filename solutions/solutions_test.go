@@ -127,3 +127,15 @@ func TestStages(t *testing.T) {
 		}
 	}
 }
+
+// Proves that every planted bug is caught by each test that its patch names.
+// The whole matrix, all tests against all bugs, is: go run ./grader mutants.
+func TestPlantedBugsAreCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plants every bug: left out by -short")
+	}
+	cmd := exec.Command(grader, "mutants", "--named")
+	cmd.Dir = ".."
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
