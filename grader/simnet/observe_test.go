@@ -3,6 +3,7 @@ package simnet_test
 import (
 	"fmt"
 	"net/rpc"
+	"sync"
 	"testing"
 
 	"distsys/grader/simnet"
@@ -47,8 +48,11 @@ func TestObserveDelivery(t *testing.T) {
 		link := steady(ms)
 		link.Duplicate = 1
 		p := newPair(w, link)
+		var mu sync.Mutex // Both copies arrive at the same instant.
 		var seen []string
 		stop := p.ObserveDelivery(func(m *simnet.Message) {
+			mu.Lock()
+			defer mu.Unlock()
 			seen = append(seen, fmt.Sprintln(m.At, m.From, m.Reply, m.Body, m.Err))
 		})
 		p.Intercept(func(m *simnet.Message) simnet.Verdict {
