@@ -28,9 +28,9 @@ type gradeFlags struct {
 	run        string
 	race       bool
 	min        float64
-	json       string
 	jobs       int
 	logs       string
+	outputs    outputs
 }
 
 // gradeCommand returns the verb that gives points.
@@ -61,9 +61,9 @@ is below --min, and 2 when it could not grade.`,
 	flags.Uint64Var(&f.seed, "seed", 0, "run each test under the seed `N` only")
 	flags.BoolVar(&f.race, "race", false, "build with the race detector")
 	flags.IntVar(&f.jobs, "jobs", 0, "run `N` tests at once (default: one per processor)")
-	flags.StringVar(&f.json, "json", "", "write the result as JSON to `FILE` (- for standard output)")
 	flags.StringVar(&f.logs, "logs", "", "keep the logs of failed tests in `DIR` (default: a temporary folder)")
 	flags.Float64Var(&f.min, "min", 0, "exit with status 1 when below `PERCENT` of the points")
+	f.outputs.flags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("solutions", "submission")
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
 	return cmd
@@ -91,11 +91,10 @@ func (f *gradeFlags) grade(ctx context.Context, args []string, stdout, stderr io
 		return err
 	}
 	defer removeEmpty(o.LogDir)
-	file, err := openJSON(f.json, stdout)
-	if err != nil {
+	defer f.outputs.close()
+	if err := f.outputs.open(stdout); err != nil {
 		return err
 	}
-	defer file.Close()
 	r, err := f.watch(ctx, w, o, stderr)
 	if err != nil {
 		return err
@@ -103,10 +102,10 @@ func (f *gradeFlags) grade(ctx context.Context, args []string, stdout, stderr io
 	if !removeEmpty(o.LogDir) {
 		fmt.Fprintf(stderr, "logs of failed tests: %s\n\n", o.LogDir)
 	}
-	if err := report.JSON(file, r); err != nil {
+	if err := f.outputs.write(r); err != nil {
 		return err
 	}
-	if f.json == "-" {
+	if f.outputs.takeStdout() {
 		stdout = stderr
 	}
 	if err := terminal(stdout).Write(stdout, r); err != nil {

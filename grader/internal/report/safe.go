@@ -1,9 +1,11 @@
 package report
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // safe makes text from a student's program fit to be shown: control and
@@ -32,4 +34,27 @@ func safe(s string) string {
 		}
 	}
 	return strings.ReplaceAll(b.String(), "##[", "# #[")
+}
+
+// quoted is safe text behind a gutter, for what may be printed to the log of a
+// workflow, or stands in a fence of Markdown: no line of it can be a command,
+// or end the fence.
+func quoted(s string) string {
+	lines := strings.Split(strings.TrimRight(safe(s), "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight("| "+line, " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// clip cuts the end off a text that is longer than most bytes, and says so.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	cut := max(0, most)
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return fmt.Sprintf("%s\n... %d bytes left out ...", s[:cut], len(s)-cut)
 }

@@ -39,6 +39,12 @@ func (t Terminal) Write(w io.Writer, r *result.Report) error {
 		}
 		t.messages(&b, l)
 	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(&b, "note: %s\n", oneLine(note))
+	}
+	if len(r.Notes) > 0 {
+		b.WriteByte('\n')
+	}
 	t.points(&b, r)
 	_, err := io.WriteString(w, b.String())
 	return err

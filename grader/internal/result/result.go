@@ -23,10 +23,11 @@ const (
 
 // A Report is the grade of one tree or submission.
 type Report struct {
-	Version int    `json:"version"`
-	Points  Points `json:"points"`
-	Max     Points `json:"max"`
-	Labs    []Lab  `json:"labs"`
+	Version int      `json:"version"`
+	Points  Points   `json:"points"`
+	Max     Points   `json:"max"`
+	Notes   []string `json:"notes,omitempty"` // what the machine could not do for the grade
+	Labs    []Lab    `json:"labs"`
 }
 
 // A Lab is the grade of one lab.
