@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -21,13 +22,19 @@ type logWriter struct{}
 
 func (logWriter) Write(p []byte) (int, error) {
 	w := thisWorld()
-	if w == nil {
-		return os.Stderr.Write(p)
-	}
 	text := strings.TrimRight(string(p), "\n")
-	if strings.HasPrefix(text, todoMark) {
+	isTODO := strings.HasPrefix(text, todoMark)
+	real := realTODO.Load()
+	switch {
+	case w != nil && isTODO:
 		w.todo(text)
 		return len(p), nil
+	case w == nil && isTODO && real != nil:
+		next := nextMark + text + todoPlace()
+		real.CompareAndSwap(nil, &next) // the first one counts
+		return len(p), nil
+	case w == nil:
+		return os.Stderr.Write(p)
 	}
 	w.Record(Event{Kind: "log", Detail: text})
 	if testing.Verbose() {
@@ -43,19 +50,25 @@ const (
 	nextMark = "next: "
 )
 
+// realTODO is where the running [Real] test is told of a TODO, or nil.
+var realTODO atomic.Pointer[atomic.Pointer[string]]
+
 // todo fails the world: code under test came upon a stub.
 func (w *World) todo(text string) {
+	w.fail(Fail, nextMark+text+todoPlace())
+	w.abort()
+}
+
+// todoPlace says where the stub is whose todo is logging, on a line of its own.
+func todoPlace() string {
 	var pcs [32]uintptr
 	frames := callerFrames(pcs[:runtime.Callers(1, pcs[:])])
-	where := ""
 	for _, f := range goroutineOf(frames).user() {
 		if !strings.HasSuffix(f.fn, ".todo") {
-			where = "\n" + places([]frame{f})
-			break
+			return "\n" + places([]frame{f})
 		}
 	}
-	w.fail(Fail, nextMark+text+where)
-	w.abort()
+	return ""
 }
 
 // isTODO reports whether the world failed because something is still to be

@@ -82,7 +82,7 @@ func (j *judge) failure() (result.Status, string) {
 		return result.Fail, message + j.withOutput()
 	}
 	message := l.Message + j.others(l.Seed)
-	if l.Seed == 0 { // in real time: the kit has no message of its own
+	if l.Seed == 0 && !strings.HasPrefix(l.Message, "next: ") { // in real time: the kit has no message of its own
 		message += j.withOutput()
 	}
 	if race != "" {

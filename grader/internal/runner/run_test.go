@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
 	"strings"
 	"sync"
@@ -62,6 +63,15 @@ func TestChildShowsItself(t *testing.T) {
 	})
 }
 
+func TestChildComesToATODO(t *testing.T) {
+	child(t)
+	simtest.Real(t, func(t *testing.T) {
+		log.Print("TODO(1D): a window")
+		log.Print("TODO(1D): a timer")
+		t.Error("no answer")
+	})
+}
+
 func options(t *testing.T) runner.Options {
 	return runner.Options{
 		Seeds:   4,
@@ -113,6 +123,13 @@ func TestFail(t *testing.T) {
 	require.Equal(t, []uint64{2, 4}, r.SeedsFailed)
 	require.Contains(t, r.Message, "odd seeds are good")
 	require.Contains(t, r.Message, "also failed: seed 4")
+}
+
+// A test in real time that comes to a TODO says so, and no more.
+func TestTODOInRealTime(t *testing.T) {
+	r := run(t, "TestChildComesToATODO", options(t))
+	require.Equal(t, result.Fail, r.Status)
+	require.Regexp(t, `^next: TODO\(1D\): a window\n    TestChildComesToATODO\S*  run_test.go:\d+$`, r.Message)
 }
 
 // A pass is taken back when the process then fails.
