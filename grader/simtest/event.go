@@ -14,7 +14,7 @@ import (
 // the world began.
 type Event struct {
 	At     time.Duration `json:"t"`
-	Kind   string        `json:"kind"` // send, deliver, drop, duplicate, hold, partition, heal, crash, restart, pause, resume, log, note, fail
+	Kind   string        `json:"kind"` // send, deliver, drop, duplicate, hold, partition, heal, crash, restart, pause, resume, disk, rot, log, note, fail
 	From   string        `json:"from,omitempty"`
 	To     string        `json:"to,omitempty"`
 	Node   string        `json:"node,omitempty"`
