@@ -1,0 +1,3 @@
+package sockets
+
+// TODO(1C): the store: what each key holds, and until when.
