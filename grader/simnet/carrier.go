@@ -21,6 +21,11 @@ type errand struct {
 func (n *Network) carry(e errand) {
 	var c *carrier
 	n.mu.Lock()
+	if e.raw() {
+		n.post(e)
+		n.mu.Unlock()
+		return
+	}
 	if last := len(n.idle) - 1; last >= 0 {
 		c, n.idle = n.idle[last], n.idle[:last]
 	}
@@ -57,6 +62,7 @@ func (n *Network) dismiss() {
 	n.mu.Lock()
 	idle := n.idle
 	n.idle, n.over = nil, true
+	n.ring()
 	n.mu.Unlock()
 	for _, c := range idle {
 		close(c.errands)

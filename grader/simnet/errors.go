@@ -2,6 +2,9 @@ package simnet
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"syscall"
 	"time"
 
 	"distsys/grader/simtest"
@@ -20,6 +23,12 @@ var (
 	// ErrEnded is returned, after a second, by a call that is pending or made
 	// when the body of the test has returned.
 	ErrEnded = errors.New("simnet: the simulated world has come to its end")
+
+	// errEnded is what streams and sockets see at the end of the world.
+	errEnded = fmt.Errorf("%w (%w)", ErrEnded, net.ErrClosed)
+
+	// errCrashed is what a zombie sees.
+	errCrashed = fmt.Errorf("simnet: this node has crashed: %w", syscall.ECONNRESET)
 
 	// errMisuse is for what the world fails of anyway.
 	errMisuse = errors.New("simnet: the call cannot be made, see the test's message")
@@ -40,6 +49,9 @@ var (
 	partitioned = &cause{"partition", ErrUnreachable}
 	crashed     = &cause{"the sender has crashed", ErrUnreachable}
 	down        = &cause{"the receiver has crashed", ErrUnreachable}
+	noSocket    = &cause{"no socket has the port", ErrLost}
+	queueFull   = &cause{"the socket's receive buffer is full", ErrLost}
+	backlogFull = &cause{"too many streams wait for Accept", ErrLost}
 	notServing  = &cause{"the receiver serves nothing yet", ErrUnreachable}
 	worldEnds   = &cause{"the world ends", ErrEnded}
 )

@@ -10,6 +10,8 @@ type Verdict struct {
 	decided bool
 	fate    fate
 	gate    *Gate
+	change  *[]byte
+	reset   bool
 }
 
 var (
@@ -17,8 +19,21 @@ var (
 	Pass Verdict
 
 	// Drop loses the message.
+	//
+	// A lost segment of a stream is sent again, and judged again.
 	Drop = Verdict{decided: true, fate: fate{drop: unwanted}}
+
+	// ResetConn loses the message, and breaks the stream that it is a segment
+	// of as [Reset] does.
+	ResetConn = Verdict{decided: true, fate: fate{drop: unwanted}, reset: true}
 )
+
+// Change leaves the message to its link with other content: it is for
+// datagrams and the segments of streams.
+func Change(data []byte) Verdict {
+	data = slices.Clone(data)
+	return Verdict{change: &data}
+}
 
 // Deliver lets the message arrive exactly after d, once, whatever the settings
 // of its link. Partitions, crashes and pauses still stop it.
@@ -33,6 +48,10 @@ type filter struct{ judge func(*Message) Verdict }
 // Intercept asks judge about every message that is sent, when and where
 // [Network.Observe] would show it, after all observers. Of several intercepts
 // the first one that does not say Pass decides.
+//
+// A segment of a stream is one Write, or 64 KiB of it, or one of the words
+// that open and end a stream: see [Message.Word]. One that is lost is sent
+// again; judge is then asked again, too.
 //
 // The function returned ends the interception.
 func (n *Network) Intercept(judge func(*Message) Verdict) (stop func()) {

@@ -30,7 +30,8 @@ type Link struct {
 	ReorderDelay Range
 
 	// Corrupt specifies the probability that a copy of a message is damaged.
-	// RPC notices, and drops it.
+	// RPC and streams notice, and drop it; a datagram arrives with a bit
+	// flipped.
 	Corrupt float64
 
 	// Bandwidth specifies how many bytes a second the link takes. Messages
@@ -38,7 +39,7 @@ type Link struct {
 	Bandwidth int
 
 	// MTU specifies the size in bytes above which a message is dropped. 0
-	// means no limit.
+	// means no limit. Streams keep below it by themselves.
 	MTU int
 
 	// Replies specifies settings for the RPC replies that travel on this
@@ -133,8 +134,10 @@ type link struct {
 	from, to *Node
 	own      *Link // nil: those of the network
 	cut      bool
-	busy     time.Duration    // until then the bandwidth is taken
-	flows    map[string]*flow // by name
+	busy     time.Duration     // until then the bandwidth is taken
+	flows    map[string]*flow  // by name
+	routes   map[[2]int]*route // of datagrams, by their ports
+	fuse     *fuse             // of ResetAfter
 }
 
 // A flow is the messages of one name on one link.

@@ -24,7 +24,7 @@ func (n *Network) Describe(describe func(method string, v any) string) {
 
 // record adds an event about p to the event log.
 func (p *packet) record(kind string) {
-	p.net.world.Record(simtest.Event{
+	p.log(simtest.Event{
 		Kind: kind, From: p.link.from.name, To: p.link.to.name,
 		Msg: p.id, Name: p.flow.name, Reply: p.reply(), Lazy: p.detail,
 	})
@@ -33,11 +33,21 @@ func (p *packet) record(kind string) {
 // recordText is record with a word on why.
 func (p *packet) recordText(kind, text string) {
 	detail := p.detail
-	p.net.world.Record(simtest.Event{
+	p.log(simtest.Event{
 		Kind: kind, From: p.link.from.name, To: p.link.to.name,
 		Msg: p.id, Name: p.flow.name, Reply: p.reply(),
 		Lazy: func() string { return "(" + text + ") " + detail() },
 	})
+}
+
+// log keeps all events of calls, and the last ones of datagrams and of data
+// on streams, which are many.
+func (p *packet) log(e simtest.Event) {
+	if p.word == wordDatagram || p.word == wordData {
+		p.net.world.RecordFrequent(e)
+		return
+	}
+	p.net.world.Record(e)
 }
 
 // A body is what the event log knows of a message.

@@ -4,6 +4,14 @@
 //	net.Node("1").Serve("Raft", server)
 //	err := net.Node("2").Client("1").Call("Raft.RequestVote", args, &reply)
 //
+//	listener, err := net.Node("server").Listen("tcp", ":6379")
+//	conn, err := net.Node("client").DialContext(ctx, "tcp", "server:6379")
+//
+//	socket, err := net.Node("1").ListenPacket("udp", ":9000")
+//
+// It carries calls ([Client], [Node.Serve]), streams ([Node.Listen],
+// [Node.DialContext]) and datagrams ([Node.ListenPacket]).
+//
 // Every directed link has settings: latency, loss, duplication, reordering,
 // corruption, bandwidth. The network can be partitioned, nodes can crash,
 // restart and pause. What becomes of a message is decided by the world's seed,
@@ -40,6 +48,11 @@ type Network struct {
 	over       bool // carriers go home
 	describe   func(method string, v any) string
 	complaints map[string]bool
+
+	courier      courier
+	conns        map[*conn]struct{} // open ends of streams
+	streamBuffer int
+	ended        bool // streams and sockets are closed
 }
 
 // New returns a network in w whose links all have the given settings.
@@ -50,8 +63,12 @@ func New(w *simtest.World, settings Link) *Network {
 		links:      map[[2]*Node]*link{},
 		calls:      map[*call]struct{}{},
 		complaints: map[string]bool{},
+		conns:      map[*conn]struct{}{},
 	}
+	n.courier.bell = make(chan struct{}, 1)
+	n.courier.last = -1
 	n.SetLinks(settings)
+	go n.runCourier()
 	go n.watchEnd()
 	return n
 }
@@ -63,6 +80,7 @@ func (n *Network) watchEnd() {
 		time.Sleep(endingWait)
 	}
 	n.abandon(func(*call) bool { return true }, worldEnds)
+	n.endStreams()
 	n.dismiss()
 }
 

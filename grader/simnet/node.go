@@ -20,6 +20,7 @@ type Node struct {
 	isolated bool
 	paused   bool
 	held     []held // while paused, in the order of their coming
+	ports    int    // ephemeral ones given out so far
 }
 
 // An Incarnation is the life of a node from its start, or restart, to its
@@ -31,6 +32,10 @@ type Incarnation struct {
 	alive  atomic.Bool // set with Network.mu held
 	server *rpc.Server // serves RPC
 	serves bool        // something is registered; Network.mu guards it
+
+	// Network.mu guards what follows.
+	listeners map[int]*listener // by port
+	sockets   map[int]*socket
 }
 
 // Node returns the node that the incarnation is of.
@@ -74,7 +79,8 @@ func (node *Node) start() {
 // Crash stops the node at once. Messages under way from and to it die.
 // Goroutines of its code run on, but their calls reach nobody and fail after a
 // long delay, the pending ones too. Callers whom it was about to answer get an
-// error after a long delay. Crash does nothing when the node is down.
+// error after a long delay. Its streams are reset: the other ends learn of it
+// when the network lets a packet pass. Crash does nothing when the node is down.
 func (node *Node) Crash() {
 	n := node.net
 	n.mu.Lock()
@@ -87,6 +93,7 @@ func (node *Node) Crash() {
 	}
 	n.world.Record(simtest.Event{Kind: "crash", Node: node.name})
 	n.abandon(func(c *call) bool { return c.request.from == life || c.request.to == life }, crashed)
+	life.crashed()
 }
 
 // Restart starts a new incarnation, which has to Serve again. A node that is

@@ -18,6 +18,11 @@ type Message struct {
 	At       time.Duration
 	Size     int // of the encoded body, in bytes
 
+	// Of datagrams and of the segments of streams. Their Method is "udp:9000"
+	// or "tcp:6379" after the service's port, their Body the []byte.
+	Word             string // "datagram"; "dial", "accept", "data", "fin", "reset"
+	FromPort, ToPort int
+
 	request []byte // the encoded arguments
 }
 
@@ -75,6 +80,7 @@ func (p *packet) message(body any) *Message {
 	m := &Message{
 		ID: p.id, From: p.link.from.name, To: p.link.to.name, Method: p.flow.name, Reply: p.reply(),
 		At: p.net.world.Now(), Size: len(p.payload), request: request.payload,
+		Word: p.word, FromPort: p.fromPort, ToPort: p.toPort,
 	}
 	if p.err != "" {
 		m.Err = rpc.ServerError(p.err)
@@ -103,6 +109,19 @@ func (n *Network) show(p *packet, h hooks, body any) (v Verdict) {
 	for _, o := range h.sent {
 		o.see(m)
 	}
+	return h.judge(m)
+}
+
+// ask asks the filters about a packet that is sent again.
+func (n *Network) ask(p *packet, h hooks, body any) (v Verdict) {
+	if len(h.filters) == 0 {
+		return Pass
+	}
+	defer n.recoverHook()
+	return h.judge(p.message(body))
+}
+
+func (h *hooks) judge(m *Message) Verdict {
 	for _, f := range h.filters {
 		if v := f.judge(m); v != Pass {
 			return v
@@ -112,12 +131,17 @@ func (n *Network) show(p *packet, h hooks, body any) (v Verdict) {
 }
 
 // showDelivery tells the observers of a packet that arrives.
-func (n *Network) showDelivery(p *packet, h hooks) {
+func (n *Network) showDelivery(p *packet, c flight, h hooks) {
 	if len(h.delivered) == 0 {
 		return
 	}
 	defer n.recoverHook()
-	m := p.message(p.decoded())
+	var m *Message
+	if p.raw() {
+		m = p.message(slices.Clone(p.content(c)))
+	} else {
+		m = p.message(p.decoded())
+	}
 	for _, o := range h.delivered {
 		o.see(m)
 	}

@@ -26,7 +26,18 @@ type packet struct {
 
 	cargo  cargo
 	detail func() string // for the event log
+
+	// Of segments of streams and datagrams.
+	word             string // what it is: one of the words
+	fromPort, toPort int
+	stream           bool
+	posthumous       bool   // it says that its sender has crashed
+	line             *order // copies arrive in the order of sending
 }
+
+// raw reports whether the packet carries bytes that the network does not
+// understand.
+func (p *packet) raw() bool { return p.word != "" }
 
 // Cargo is what a packet carries. It learns how each copy of the packet fares:
 // a copy either arrives or is gone.
@@ -50,7 +61,11 @@ func (p *packet) send(body any) {
 		p.cargo.gone(why)
 		return
 	}
-	p.detail = p.net.keep(p)
+	if p.raw() {
+		p.detail = p.keepHead()
+	} else {
+		p.detail = p.net.keep(p)
+	}
 	p.record("send")
 	p.dispatch(p.net.show(p, hooks, body), nil)
 }
@@ -64,7 +79,7 @@ func (p *packet) start() (*cause, hooks) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !p.from.Alive() {
+	if !p.from.Alive() && !p.posthumous {
 		return crashed, hooks{}
 	}
 	count := p.count()
@@ -87,7 +102,8 @@ func (p *packet) count() *Count {
 const (
 	forFate = iota
 	forWait
-	forSecondFlight // and more for third, fourth...
+	forDamage                  // and one more for the second copy
+	forSecondFlight = iota + 1 // and more for third, fourth...
 )
 
 // dice gives the packet's own source of random choices.
@@ -102,6 +118,14 @@ func (p *packet) dice(purpose uint64) simtest.Dice {
 // dispatch puts the packet on the wire, or holds it, or drops it.
 func (p *packet) dispatch(v Verdict, o *order) {
 	now := p.net.world.Now()
+	if v.change != nil {
+		p.payload = *v.change
+	}
+	if v.reset {
+		p.drop(unwanted)
+		p.sever()
+		return
+	}
 	p.net.mu.Lock()
 	f, holder := p.decide(v, now)
 	p.net.mu.Unlock()
@@ -131,13 +155,31 @@ func (p *packet) decide(v Verdict, now time.Duration) (f fate, holder string) {
 	case v.decided:
 		f = v.fate
 	default:
-		f = p.link.fate(p.dice(forFate), p.link.current(p.reply()), len(p.payload), now)
+		f = p.link.fate(p.dice(forFate), p.settings(), len(p.payload), now)
 	}
 	if f.n == 2 {
 		p.count().Duplicated++
 		p.cargo.doubled()
 	}
 	return f, ""
+}
+
+// settings is called with mu held.
+func (p *packet) settings() *Link {
+	s := p.link.current(p.reply())
+	if p.stream && s.MTU > 0 { // A stream would cut its segments to size.
+		fitting := *s
+		fitting.MTU = 0
+		return &fitting
+	}
+	return s
+}
+
+// sever breaks the stream that the packet belongs to, if any.
+func (p *packet) sever() {
+	if s, ok := p.cargo.(*segment); ok {
+		Reset(s.half.from)
+	}
 }
 
 // fly lets the copies arrive in their time.
@@ -169,7 +211,7 @@ func (p *packet) again(c flight, o *order) {
 // with mu held.
 func (p *packet) barred() *cause {
 	switch {
-	case !p.from.Alive():
+	case !p.from.Alive() && !p.posthumous:
 		return crashed
 	case !p.to.Alive():
 		return down
@@ -197,7 +239,7 @@ func (p *packet) land(c flight) {
 		p.drop(why)
 	default:
 		p.record("deliver")
-		n.showDelivery(p, hooks)
+		n.showDelivery(p, c, hooks)
 		p.cargo.arrive(c)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // the world began.
 type Event struct {
 	At     time.Duration `json:"t"`
-	Kind   string        `json:"kind"` // send, deliver, drop, duplicate, hold, partition, heal, crash, restart, pause, resume, disk, rot, log, note, fail
+	Kind   string        `json:"kind"` // send, deliver, drop, duplicate, hold, partition, heal, reset, crash, restart, pause, resume, disk, rot, log, note, fail
 	From   string        `json:"from,omitempty"`
 	To     string        `json:"to,omitempty"`
 	Node   string        `json:"node,omitempty"`
@@ -82,6 +82,45 @@ func (j *journal) all() []Event {
 		events = append(events, c...)
 	}
 	return events
+}
+
+// A ring holds the last ones of events that are many.
+type ring struct {
+	events []placed
+	n      int // all that there were
+}
+
+// A placed event comes after so many events of the journal.
+type placed struct {
+	Event
+	after int
+}
+
+const ringSize = 8192
+
+func (r *ring) add(e Event, after int) {
+	if len(r.events) < ringSize {
+		r.events = append(r.events, placed{e, after})
+	} else {
+		r.events[r.n%ringSize] = placed{e, after}
+	}
+	r.n++
+}
+
+// merge returns the events with those of the ring in their places.
+func (r *ring) merge(events []Event) []Event {
+	if r.n == 0 {
+		return events
+	}
+	all := make([]Event, 0, len(events)+len(r.events))
+	next := 0
+	for i := range r.events {
+		p := &r.events[(r.n+i)%len(r.events)]
+		all = append(all, events[next:p.after]...)
+		all = append(all, p.Event)
+		next = p.after
+	}
+	return append(all, events[next:]...)
 }
 
 // writeJSONLines writes one event a line.

@@ -169,7 +169,7 @@ func (w *World) result(real time.Duration) *Result {
 		spins: w.spins.Load(),
 	}
 	if r.Failed() || w.keepLog {
-		r.Events = w.log.all()
+		r.Events = w.frequent.merge(w.log.all())
 	}
 	return r
 }

@@ -11,10 +11,11 @@ import (
 
 // Bounds of a world. A correct test stays far below them.
 const (
-	maxVirtual = time.Hour        // virtual time the body may take
-	maxEvents  = 500_000          // events in the log
-	maxCPU     = 60 * time.Second // CPU time of a world
-	maxIdleCPU = 5 * time.Second  // CPU time during which the clock did not move
+	maxVirtual  = time.Hour        // virtual time the body may take
+	maxEvents   = 500_000          // events in the log
+	maxFrequent = 5_000_000        // events that are many by nature
+	maxCPU      = 60 * time.Second // CPU time of a world
+	maxIdleCPU  = 5 * time.Second  // CPU time during which the clock did not move
 
 	heartbeat = 50 * time.Millisecond // virtual; how often the world looks at its own state
 	stopTime  = time.Minute           // virtual; how long a cleanup may take
@@ -40,6 +41,7 @@ type World struct {
 
 	mu       sync.Mutex // held for a few instructions at a time
 	log      journal
+	frequent ring
 	failures []Failure
 	notes    []string
 	cleanups []func()
@@ -162,10 +164,32 @@ func (w *World) Record(e Event) {
 	over := w.log.n == maxEvents && !w.unbounded
 	w.mu.Unlock()
 	if over {
-		w.halted.Store(true)
-		w.fail(Stuck, fmt.Sprintf("a storm: %d events in %v of virtual time. Some loop sends without end.", maxEvents, w.Now()))
-		w.abort()
+		w.storm(maxEvents)
 	}
+}
+
+// RecordFrequent is Record for events that are many by nature, such as
+// datagrams. The log keeps the last 8,192 of them, and they have a bound of
+// their own.
+func (w *World) RecordFrequent(e Event) {
+	if e.At == 0 {
+		e.At = w.Now()
+	}
+	w.progress.Store(int64(e.At))
+	w.mu.Lock()
+	w.frequent.add(e, w.log.n)
+	over := w.frequent.n == maxFrequent && !w.unbounded
+	w.mu.Unlock()
+	if over {
+		w.storm(maxFrequent)
+	}
+}
+
+// storm ends a world in which too much happens.
+func (w *World) storm(events int) {
+	w.halted.Store(true)
+	w.fail(Stuck, fmt.Sprintf("a storm: %d events in %v of virtual time. Some loop sends without end.", events, w.Now()))
+	w.abort()
 }
 
 // fail notes a failure, in the list and in the log. The world's status is that
