@@ -17,8 +17,8 @@ type attempt struct {
 	dir string
 }
 
-// collect stages what a student handed in. The problem says why there is
-// nothing to grade, or "".
+// collect stages what a student handed in. The problem says what could not be
+// read, or "".
 func (c *class) collect(ctx context.Context, s Student, dir string) (attempts []attempt, problem string) {
 	for _, name := range s.Submissions {
 		some, err := c.collectOne(ctx, name, filepath.Join(dir, strconv.Itoa(len(attempts))+"-"))
@@ -28,13 +28,10 @@ func (c *class) collect(ctx context.Context, s Student, dir string) (attempts []
 		}
 		attempts = append(attempts, some...)
 	}
-	switch {
-	case len(attempts) > 0:
-		return attempts, ""
-	case len(s.Submissions) == 0:
-		return nil, "nothing was handed in"
+	if len(s.Submissions) == 0 {
+		problem = "nothing was handed in"
 	}
-	return nil, problem
+	return attempts, problem
 }
 
 // collectOne stages one submission. Dir is the beginning of the folders' names.

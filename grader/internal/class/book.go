@@ -7,69 +7,73 @@ import (
 	"strconv"
 	"strings"
 
-	"distsys/grader/internal/result"
+	"distsys/grader/internal/rubric"
 )
 
 // writeBook writes the grade book: a row for each student whose grade is there,
 // sorted by ID. The points of labs and parts are before the penalty.
 func writeBook(out string) error {
-	records, err := readRecords(out)
+	m, err := readManifest(out)
 	if err != nil {
 		return err
 	}
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	for i, row := range book(records) {
-		if i > 0 {
-			for j := range row {
-				row[j] = harmless(row[j])
-			}
+	w.Write(header(m.Labs)) // To memory: it does not fail.
+	for _, id := range m.Students {
+		if r := readRecord(recordFile(out, id)); r != nil {
+			w.Write(row(r, m.Labs))
 		}
-		w.Write(row) // To memory: it does not fail.
 	}
 	w.Flush()
 	return writeWhole(filepath.Join(out, bookFile), b.Bytes())
 }
 
-// book returns the rows of the grade book, the header first.
-func book(records []*Record) [][]string {
-	header := []string{"id", "name", "submission", "status", "late days", "penalty %", "points", "max"}
-	labs := gradedLabs(records)
-	for _, lab := range labs {
-		header = append(header, lab.Lab)
-		for _, part := range lab.Parts {
-			header = append(header, lab.Lab+" "+part.ID)
-		}
-	}
-	rows := [][]string{header}
-	for _, r := range records {
-		row := []string{r.Student.ID, r.Student.Name, strings.Join(r.Student.Submissions, " "), "graded", "0", "0", number(r.Points), number(r.Max)}
-		a := r.counted()
-		if a == nil {
-			row[3] = r.Problem
-			rows = append(rows, append(row, make([]string, len(header)-len(row))...))
-			continue
-		}
-		row[4], row[5] = strconv.Itoa(a.LateDays), number(a.Penalty)
-		for _, lab := range a.Report.Labs {
-			row = append(row, number(float64(lab.Points)))
-			for _, part := range lab.Parts {
-				row = append(row, number(float64(part.Points)))
-			}
-		}
-		rows = append(rows, row)
-	}
-	return rows
+// labColumns are the columns that a lab has in the grade book.
+type labColumns struct {
+	Lab   string   `json:"lab"`
+	Parts []string `json:"parts"`
 }
 
-// gradedLabs returns the labs and parts that the records are about.
-func gradedLabs(records []*Record) []result.Lab {
-	for _, r := range records {
-		if a := r.counted(); a != nil {
-			return a.Report.Labs
+func columns(rubrics []*rubric.Rubric) []labColumns {
+	var all []labColumns
+	for _, r := range rubrics {
+		lab := labColumns{Lab: r.Lab}
+		for _, p := range r.Parts {
+			lab.Parts = append(lab.Parts, p.ID)
+		}
+		all = append(all, lab)
+	}
+	return all
+}
+
+func header(labs []labColumns) []string {
+	cells := []string{"id", "name", "submission", "status", "late days", "penalty %", "points", "max"}
+	for _, lab := range labs {
+		cells = append(cells, lab.Lab)
+		for _, part := range lab.Parts {
+			cells = append(cells, lab.Lab+" "+part)
 		}
 	}
-	return nil
+	return cells
+}
+
+func row(r *Record, labs []labColumns) []string {
+	submissions := strings.Join(r.Student.Submissions, " ")
+	cells := []string{harmless(r.Student.ID), harmless(r.Student.Name), harmless(submissions)}
+	a := r.counted()
+	if a == nil {
+		cells = append(cells, harmless(r.Problem), "0", "0", "0", number(r.Max))
+		return append(cells, make([]string, len(header(labs))-len(cells))...)
+	}
+	cells = append(cells, "graded", strconv.Itoa(a.LateDays), number(a.Penalty), number(r.Points), number(r.Max))
+	for _, lab := range a.Report.Labs {
+		cells = append(cells, number(float64(lab.Points)))
+		for _, part := range lab.Parts {
+			cells = append(cells, number(float64(part.Points)))
+		}
+	}
+	return cells
 }
 
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

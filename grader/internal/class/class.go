@@ -59,7 +59,7 @@ func Grade(ctx context.Context, w *workspace.Workspace, o Options) error {
 		return err
 	}
 	defer os.RemoveAll(c.temp)
-	if err := begin(o.Out, manifest{Way: c.way, Shards: []Shard{o.Shard}, Students: ids(students)}); err != nil {
+	if err := begin(o.Out, manifest{Way: c.way, Shards: []Shard{o.Shard}, Students: ids(students), Labs: columns(c.rubrics)}); err != nil {
 		return err
 	}
 	if err := c.gradeAll(ctx, o.Shard.of(students)); err != nil {
@@ -119,7 +119,7 @@ func (c *class) gradeStudent(ctx context.Context, s Student) (r *Record, known b
 		return nil, false, err
 	}
 	defer os.RemoveAll(dir)
-	r = &Record{Version: recordVersion, Student: s}
+	r = &Record{Version: recordVersion, Student: s, Max: c.most()}
 	attempts, problem := c.collect(ctx, s, dir)
 	r.judge(attempts, problem)
 	if r.Digest, err = digestStudent(c.way, r, attempts); err != nil {

@@ -13,9 +13,10 @@ import (
 
 // A manifest says what class a folder is about.
 type manifest struct {
-	Way      string   `json:"way"`      // digest of how it is graded
-	Shards   []Shard  `json:"shards"`   // what was graded here
-	Students []string `json:"students"` // IDs of the whole class, sorted
+	Way      string       `json:"way"`      // digest of how it is graded
+	Shards   []Shard      `json:"shards"`   // what was graded here
+	Students []string     `json:"students"` // IDs of the whole class, sorted
+	Labs     []labColumns `json:"labs"`
 }
 
 // begin makes the folder of a class.
@@ -58,7 +59,7 @@ func Merge(out string, shards []string) error {
 		}
 		switch {
 		case i == 0:
-			all = manifest{Way: m.Way, Students: m.Students}
+			all = manifest{Way: m.Way, Students: m.Students, Labs: m.Labs}
 		case m.Way != all.Way:
 			return fmt.Errorf("%s and %s were graded in different ways: with other labs, tests, seeds or flags", shards[0], dir)
 		case !slices.Equal(m.Students, all.Students):

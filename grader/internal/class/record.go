@@ -30,7 +30,7 @@ const recordVersion = 1
 type Record struct {
 	Version  int       `json:"version"`
 	Student  Student   `json:"student"`
-	Problem  string    `json:"problem,omitempty"` // why there is nothing to grade
+	Problem  string    `json:"problem,omitempty"` // what could not be read
 	Attempts []Attempt `json:"attempts"`
 	Counts   int       `json:"counts"` // index of the attempt that counts
 	Points   float64   `json:"points"` // after the penalty
@@ -62,12 +62,20 @@ func (r *Record) judge(attempts []attempt, problem string) {
 	}
 }
 
+// most returns what the labs are worth.
+func (c *class) most() (sum float64) {
+	for _, r := range c.rubrics {
+		sum += float64(r.Total)
+	}
+	return sum
+}
+
 // choose finds the attempt that counts: the one that earns most, and of equals
 // the first.
 func (r *Record) choose() {
 	for i := range r.Attempts {
 		if a := &r.Attempts[i]; i == 0 || a.points() > r.Points {
-			r.Counts, r.Points, r.Max = i, a.points(), float64(a.Report.Max)
+			r.Counts, r.Points = i, a.points()
 		}
 	}
 }
@@ -129,21 +137,6 @@ func readRecord(name string) *Record {
 		}
 	}
 	return r
-}
-
-// readRecords returns the records of a class, in the order of the students.
-func readRecords(out string) ([]*Record, error) {
-	m, err := readManifest(out)
-	if err != nil {
-		return nil, err
-	}
-	var records []*Record
-	for _, id := range m.Students {
-		if r := readRecord(recordFile(out, id)); r != nil {
-			records = append(records, r)
-		}
-	}
-	return records, nil
 }
 
 // digestTree returns a digest of what all grades depend on: the labs, the

@@ -143,34 +143,46 @@ func words(text string) string {
 	return " " + strings.Join(fields, " ") + " "
 }
 
-// assign gives a submission to the one student whom its name names: by the
-// longest match, so that "ada" does not get what is ada-l's.
+// assign gives a submission to the one student whom its name names. "ada-l" names
+// the student ada-l, and not ada as well.
 func assign(students []Student, entry string) error {
 	text := words(stem(entry))
-	best, longest := -1, 0
-	tie := false
+	fits := map[int][]string{} // by student, the keys that stand in the name
 	for i := range students {
 		for _, key := range students[i].keys {
-			if len(key) < 3 || !strings.Contains(text, key) || len(key) < longest {
-				continue
-			}
-			if len(key) == longest && i != best {
-				tie = true
-				continue
-			}
-			if len(key) > longest {
-				best, longest, tie = i, len(key), false
+			if strings.TrimSpace(key) != "" && strings.Contains(text, key) {
+				fits[i] = append(fits[i], key)
 			}
 		}
 	}
-	switch {
-	case best < 0:
-		return fmt.Errorf("%s: whose is it? No student of the roster", entry)
-	case tie:
-		return fmt.Errorf("%s: whose is it? More than one student fits", entry)
+	var owners []int
+	for i, keys := range fits {
+		if !covered(keys, i, fits) {
+			owners = append(owners, i)
+		}
 	}
-	students[best].Submissions = append(students[best].Submissions, entry)
-	return nil
+	switch len(owners) {
+	case 0:
+		return fmt.Errorf("%s: whose is it? No student of the roster fits", entry)
+	case 1:
+		s := &students[owners[0]]
+		s.Submissions = append(s.Submissions, entry)
+		return nil
+	}
+	return fmt.Errorf("%s: whose is it? More than one student fits", entry)
+}
+
+// covered reports whether all keys are part of longer ones of other students.
+func covered(keys []string, owner int, fits map[int][]string) bool {
+	part := func(key string) bool {
+		for i, others := range fits {
+			if i != owner && slices.ContainsFunc(others, func(k string) bool { return len(k) > len(key) && strings.Contains(k, key) }) {
+				return true
+			}
+		}
+		return false
+	}
+	return !slices.ContainsFunc(keys, func(key string) bool { return !part(key) })
 }
 
 func ids(students []Student) []string {
@@ -189,12 +201,8 @@ func fileName(id string) string {
 		}
 		return '_'
 	}, id)
-	return "_"[:btoi(strings.HasPrefix(name, "."))] + name
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
+	if strings.HasPrefix(name, ".") {
+		name = "_" + name
 	}
-	return 0
+	return name
 }

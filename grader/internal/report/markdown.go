@@ -36,7 +36,7 @@ func Markdown(w io.Writer, r *result.Report) error {
 
 func markdownLab(b *strings.Builder, l *result.Lab) {
 	points, most := l.Asked()
-	fmt.Fprintf(b, "## %s: %s, %v of %v points\n\n", inline(l.Lab), inline(l.Title), points, most)
+	fmt.Fprintf(b, "## %s: %s, %v of %v points\n\n", Inline(l.Lab), Inline(l.Title), points, most)
 	b.WriteString("| test | status | points | seeds | seconds |\n|---|---|---:|---:|---:|\n")
 	for i := range l.Parts {
 		markdownPart(b, &l.Parts[i])
@@ -61,7 +61,7 @@ func markdownPart(b *strings.Builder, p *result.Part) {
 	if most == 0 {
 		return
 	}
-	fmt.Fprintf(b, "| **%s %s** | | **%v/%v** | | |\n", inline(p.ID), inline(p.Title), points, most)
+	fmt.Fprintf(b, "| **%s %s** | | **%v/%v** | | |\n", Inline(p.ID), Inline(p.Title), points, most)
 	for _, t := range p.Tests {
 		if t.LeftOut {
 			continue
@@ -70,7 +70,7 @@ func markdownPart(b *strings.Builder, p *result.Part) {
 		if t.SeedsRun > 0 {
 			seeds = fmt.Sprintf("%d/%d", t.SeedsRun-len(t.SeedsFailed), t.SeedsRun)
 		}
-		fmt.Fprintf(b, "| %s | %s | %v/%v | %s | %.2f |\n", inline(t.Name), mark(t.Status), t.Points, t.Max, seeds, t.Seconds)
+		fmt.Fprintf(b, "| %s | %s | %v/%v | %s | %.2f |\n", Inline(t.Name), mark(t.Status), t.Points, t.Max, seeds, t.Seconds)
 	}
 }
 
@@ -88,7 +88,7 @@ func mark(s result.Status) string {
 func markdownFailure(b *strings.Builder, f *failure) {
 	names := "all tests"
 	if f.status != result.BuildError {
-		names = inline(strings.Join(f.tests, ", "))
+		names = Inline(strings.Join(f.tests, ", "))
 	}
 	fmt.Fprintf(b, "<details><summary>%s: %s</summary>\n\n", mark(f.status), names)
 	fmt.Fprintf(b, "```text\n%s\n```\n\n</details>\n\n", quoted(clip(f.message, mostMarkdown)))
@@ -100,14 +100,14 @@ func markdownNotes(b *strings.Builder, notes []string) {
 	}
 	var lines strings.Builder
 	for _, note := range notes {
-		fmt.Fprintf(&lines, "- note: %s\n", inline(note))
+		fmt.Fprintf(&lines, "- note: %s\n", Inline(note))
 	}
 	b.WriteString(clip(strings.TrimSpace(lines.String()), summaryNotes) + "\n\n")
 }
 
-// inline makes text safe within a line of Markdown: no markup of its own, no
+// Inline makes text safe within a line of Markdown: no markup of its own, no
 // link, no mention, no cell's end.
-func inline(s string) string {
+func Inline(s string) string {
 	var b strings.Builder
 	for _, r := range oneLine(s) {
 		switch {

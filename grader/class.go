@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"distsys/grader/internal/class"
+	"distsys/grader/internal/workspace"
+)
+
+// classCommand returns the verb that grades many submissions.
+func classCommand() *cobra.Command {
+	var o class.Options
+	var shard, due string
+	cmd := &cobra.Command{
+		Use:   "class SUBMISSIONS --out DIR [LAB...]",
+		Short: "Grade the submissions of a whole class",
+		Long: `Class grades every submission in the folder SUBMISSIONS on this clean tree: a
+folder, a zip file or a git clone each, named for its student. The files that
+the rubrics name are found in it whatever folders it has, whatever the case of
+its names and its line ends.
+
+DIR gets gradebook.csv, a file of feedback for each student, and the grades as
+JSON. Stop it at any time: the same command goes on from there, and grades anew
+whose files, or the tests, have changed.
+
+--roster names a CSV file of the students, whose first row names its columns:
+id, and perhaps name. A submission belongs to the student of whom some column
+stands in its name. Students who handed in nothing get 0.
+
+--shard i/n grades every n-th student, beginning with the i-th: one part on each
+of n machines. The verb merge joins the parts.
+
+--due looks at the dates of git commits: the last commit up to then counts. With
+--late, the last commit of all does, less a penalty for each day begun. With
+--best as well, whichever of the two earns more. A date is what the student's
+computer wrote into the commit.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var err error
+			if o.Out == "" {
+				return errors.New("class needs --out DIR")
+			}
+			if shard != "" {
+				if o.Shard, err = class.ParseShard(shard); err != nil {
+					return err
+				}
+			}
+			if o.Late.Due, err = dueTime(due); err != nil {
+				return err
+			}
+			if due == "" && (o.Late.Best || o.Late.Percent != 0) {
+				return errors.New("--late and --best need --due")
+			}
+			if o.Late.Percent < 0 || o.Late.Percent > 100 {
+				return errors.New("--late is a percentage, from 0 to 100")
+			}
+			w, err := workspace.Find(".")
+			if err != nil {
+				return err
+			}
+			o.Submissions, o.Progress = args[0], cmd.ErrOrStderr()
+			if o.Grading.Labs, err = w.Select(args[1:]); err != nil {
+				return err
+			}
+			if err := class.Grade(cmd.Context(), w, o); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s/gradebook.csv\n", o.Out)
+			return err
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&o.Out, "out", "", "write grades, feedback and grade book to `DIR`")
+	flags.StringVar(&o.Roster, "roster", "", "the students, a CSV `FILE`")
+	flags.StringVar(&shard, "shard", "", "grade part `I/N` of the class")
+	flags.IntVar(&o.Jobs, "jobs", 0, "grade `N` submissions at once (default: one per processor)")
+	flags.IntVar(&o.Grading.Seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
+	flags.StringVar(&due, "due", "", "the last commit up to `TIME` counts (2026-11-20T23:59:00+01:00)")
+	flags.Float64Var(&o.Late.Percent, "late", 0, "a later commit counts, less `PERCENT` of its points a day")
+	flags.BoolVar(&o.Late.Best, "best", false, "the better of the last commit in time and the last of all counts")
+	return cmd
+}
+
+func dueTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fmt.Errorf("--due: %q is no time with its zone, as 2026-11-20T23:59:00+01:00", text)
+	}
+	return t, nil
+}
