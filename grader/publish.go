@@ -26,7 +26,7 @@ publishing again to the same DIR adds a commit to each branch that changed.
 
 Students must never get at the branch solution. --push-starter sends main alone
 to the repository that students copy; --push-solution sends both branches to
-another one, for staff.`,
+another one, for staff; a new DIR goes on with the history there.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := workspace.Find(".")
 			if err != nil {
@@ -41,6 +41,7 @@ another one, for staff.`,
 			if o.Out == "" {
 				return errors.New("publish needs --out DIR")
 			}
+			o.From = solution
 			p, err := publish.Publish(cmd.Context(), w, o)
 			if err != nil {
 				return err

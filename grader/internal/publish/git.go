@@ -45,8 +45,9 @@ func environment() []string {
 const mark = "distsys.published"
 
 // openRepository returns the repository to publish to. A folder that is there
-// must be empty, or have been published to before.
-func openRepository(ctx context.Context, dir string) (git, error) {
+// must be empty, or have been published to before. A new one goes on with the
+// history at from.
+func openRepository(ctx context.Context, dir, from string) (git, error) {
 	g := git{dir: dir}
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -59,8 +60,10 @@ func openRepository(ctx context.Context, dir string) (git, error) {
 		if _, err := g.run(ctx, nil, "init", "--quiet", "--initial-branch=main"); err != nil {
 			return g, err
 		}
-		_, err := g.run(ctx, nil, "config", mark, "true")
-		return g, err
+		if _, err := g.run(ctx, nil, "config", mark, "true"); err != nil {
+			return g, err
+		}
+		return g, g.fetch(ctx, from)
 	}
 	if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
 		if value, err := g.run(ctx, nil, "config", "--local", mark); err == nil && strings.TrimSpace(value) == "true" {
@@ -68,6 +71,15 @@ func openRepository(ctx context.Context, dir string) (git, error) {
 		}
 	}
 	return g, fmt.Errorf("%s is neither empty nor a repository that was published to before", dir)
+}
+
+// fetch gets the branches that are at a URL.
+func (g git) fetch(ctx context.Context, url string) error {
+	if url == "" {
+		return nil
+	}
+	_, err := g.run(ctx, nil, "fetch", "--quiet", "--update-head-ok", absolute(url), "+refs/heads/*:refs/heads/*")
+	return err
 }
 
 // A commit is one to be made on a branch.

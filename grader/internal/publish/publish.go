@@ -35,6 +35,7 @@ import (
 type Options struct {
 	Labs  []string // folders; others are left out
 	Out   string   // folder of the repository; one that was published before gets a new commit
+	From  string   // URL of a repository with both branches, whose history a new folder goes on with; "" is none
 	Dirty bool     // publish changes that are not committed
 }
 
@@ -62,7 +63,7 @@ func Publish(ctx context.Context, w *workspace.Workspace, o Options) (*Published
 	if err != nil {
 		return nil, err
 	}
-	r, err := openRepository(ctx, o.Out)
+	r, err := openRepository(ctx, o.Out, o.From)
 	if err != nil {
 		return nil, err
 	}
