@@ -1,32 +1,98 @@
 package dfs
 
+import (
+	"errors"
+	"io"
+	"io/fs"
+)
+
+// ErrDamaged is returned by NewMaster when what the disk holds cannot be what the
+// master wrote: it starts on no guess. A record that was being written when the
+// machine crashed is no damage.
+var ErrDamaged = errors.New("the master's disk is damaged")
+
+// The files on the master's disk.
+const (
+	logFile       = "oplog"          // the records since the checkpoint
+	checkFile     = "checkpoint"     // the namespace at some record
+	newCheckFile  = "checkpoint.new" // a checkpoint being written
+	formattedFile = "master"         // says that this disk is a master's
+)
+
 // An opLog keeps the records of the namespace's changes on a disk (§2.6.3), and
-// now and then a checkpoint, so that replaying takes a bounded time.
+// now and then a checkpoint, so that replaying takes a bounded time. Records count
+// from 1 and never begin again: a checkpoint tells the last one that it contains.
 type opLog struct {
 	disk  Disk
 	every int // records after which the log wants a checkpoint
+
 }
 
 // openLog reads the checkpoint and the records behind it, and returns the
-// namespace that they give, which is a new one on an empty disk.
+// namespace that they give, which is a new one on an empty disk. The error is
+// ErrDamaged when something is missing or does not match its checksum - but the
+// last record may be torn: it was never acknowledged, and is cut off.
 func openLog(disk Disk, every int) (*opLog, *namespace, error) {
-	return &opLog{disk: disk, every: every}, newNamespace(), nil
+	formatted, err := isFormatted(disk)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, ns := &opLog{disk: disk, every: every}, newNamespace()
+	// TODO(3C): load the checkpoint, replay the log behind it, and leave the log
+	// ready for more. Whatever was replayed must be safe from now on.
+	if formatted {
+		return nil, nil, todo("3C", "openLog: load the checkpoint and replay the log (§2.6.3)")
+	}
+	if !formatted {
+		err = format(disk)
+	}
+	return l, ns, err
+}
+
+// isFormatted reports whether a master has used the disk before. Then there is a
+// log, or it was lost.
+func isFormatted(disk Disk) (bool, error) {
+	f, err := disk.Open(formattedFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, f.Close()
+}
+
+// format makes the disk a master's. The log is there already.
+func format(disk Disk) error {
+	f, err := disk.Create(formattedFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), disk.SyncDir())
 }
 
 // append adds a record. It is safe from a crash when append returns. After an
 // error nobody knows whether it is: the log takes no more. One append at a time.
-func (l *opLog) append(r record) error { return nil }
-
-// due reports whether it is time for a checkpoint.
-func (l *opLog) due() bool { return false }
-
-// checkpoint begins a new log, behind this state of the namespace. Nothing is
-// appended meanwhile.
-func (l *opLog) checkpoint(state []byte) error { return nil }
+func (l *opLog) append(r record) error {
+	// TODO(3C): write the record behind the others, and sync it.
+	return nil
+}
 
 // close lets go of the files.
-func (l *opLog) close() error { return nil }
+func (l *opLog) close() error {
+	return nil
+}
 
-// encode returns the whole namespace as bytes, for a checkpoint. The master's
-// mutex is held.
-func (ns *namespace) encode() []byte { return nil }
+// readAll returns the whole content of a file.
+func readAll(f File) ([]byte, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, size)
+	n, err := f.ReadAt(data, 0)
+	if err == io.EOF && int64(n) == size {
+		err = nil
+	}
+	return data, err
+}
