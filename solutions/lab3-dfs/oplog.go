@@ -181,8 +181,6 @@ func (l *opLog) secure(data []byte) error {
 // number of the record (8 bytes), the payload. All numbers are big-endian.
 const frameHeader = 4 + 4 + 8
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 func frame(number uint64, payload []byte) []byte {
 	b := make([]byte, frameHeader, frameHeader+len(payload))
 	byteOrder.PutUint32(b, uint32(len(payload)))
@@ -194,7 +192,8 @@ func frame(number uint64, payload []byte) []byte {
 
 // frameSum is the CRC32C of everything in a frame but the checksum.
 func frameSum(b []byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[8:])
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(b[:4], table), table, b[8:])
 }
 
 // unframe reads the frame at the beginning of data. It reports false when there is
