@@ -113,9 +113,11 @@ type randomCall struct {
 }
 
 var (
-	anInt    = rapid.OneOf(rapid.Int64(), rapid.Int64Range(-130, 300))
-	aString  = rapid.OneOf(rapid.String(), rapid.StringN(0, 2000, -1))
-	aTime    = rapid.Custom(func(t *rapid.T) time.Time { return time.Unix(rapid.Int64Range(1, 1<<35).Draw(t, "sec"), rapid.Int64Range(0, 999_999_999).Draw(t, "nsec")).UTC() })
+	anInt   = rapid.OneOf(rapid.Int64(), rapid.Int64Range(-130, 300))
+	aString = rapid.OneOf(rapid.String(), rapid.StringN(0, 2000, -1))
+	aTime   = rapid.Custom(func(t *rapid.T) time.Time {
+		return time.Unix(rapid.Int64Range(1, 1<<35).Draw(t, "sec"), rapid.Int64Range(0, 999_999_999).Draw(t, "nsec")).UTC()
+	})
 	aPair    = rapid.Custom(func(t *rapid.T) *Pair { return drawPair(t, 3) })
 	anError  = rapid.StringN(1, 200, -1)
 	someCall = rapid.Custom(func(t *rapid.T) randomCall {

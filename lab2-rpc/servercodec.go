@@ -28,6 +28,9 @@ type serverCodec struct {
 // ReadRequestHeader reads up to the next request, and sets the sequence number
 // and the name of the method. A notification is a request whose response is never
 // sent. A response is not for a server, which has asked nothing: it is passed over.
+//
+// When the connection ends between two messages, the error is io.EOF, and when it
+// ends within one, io.ErrUnexpectedEOF, here or in ReadRequestBody.
 func (c *serverCodec) ReadRequestHeader(r *rpc.Request) error {
 	// TODO(2B): read the next request or notification.
 	todo("2B", "serverCodec.ReadRequestHeader: read the next request or notification")

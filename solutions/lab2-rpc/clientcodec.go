@@ -80,6 +80,9 @@ func (c *clientCodec) WriteRequest(r *rpc.Request, args any) error {
 //
 // Notifications are passed over, as are responses that nobody waits for. A request
 // from the server is answered with an error: who asks must not wait for ever.
+//
+// When the connection ends between two messages, the error is io.EOF, and when it
+// ends within one, io.ErrUnexpectedEOF, here or in ReadResponseBody.
 func (c *clientCodec) ReadResponseHeader(r *rpc.Response) error {
 	// TODO(2B): read the next response.
 	// BEGIN SOLUTION
