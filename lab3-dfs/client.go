@@ -2,10 +2,13 @@ package dfs
 
 import (
 	"context"
-	"crypto/rand"
+	crand "crypto/rand"
 	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"net/rpc"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -20,13 +23,16 @@ type Client struct {
 	master string
 	peers  *peers
 	name   string // unlike that of any other client
+
+	mu       sync.Mutex
+	suspects map[string]time.Time // chunkservers that did not answer, and when
 }
 
 // NewClient returns a client of the store whose master has that address. It
 // connects when it has to.
 func NewClient(master string, cfg Config) *Client {
 	cfg = cfg.WithDefaults()
-	return &Client{cfg: cfg, master: master, peers: newPeers(cfg), name: rand.Text()}
+	return &Client{cfg: cfg, master: master, peers: newPeers(cfg), name: crand.Text(), suspects: map[string]time.Time{}}
 }
 
 // Close ends the client's connections. Readers and writers fail from then on.
@@ -54,7 +60,7 @@ func (c *Client) MkdirAll(ctx context.Context, path string) error {
 // complete once the writer is closed.
 func (c *Client) Create(ctx context.Context, path string) (*Writer, error) {
 	file := new(FileInfo)
-	args := &CreateArgs{Path: path, Writer: c.name + "/" + rand.Text()}
+	args := &CreateArgs{Path: path, Writer: c.name + "/" + crand.Text()}
 	if err := c.ask(ctx, "create", path, "Master.Create", args, file); err != nil {
 		return nil, err
 	}
@@ -169,5 +175,35 @@ func sleep(ctx context.Context, d time.Duration) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// inOrder returns addresses in a random order, to spread the load; those that did
+// not answer lately come last.
+func (c *Client) inOrder(addrs []string) []string {
+	addrs = slices.Clone(addrs)
+	rand.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	suspect := func(addr string) int {
+		if t, ok := c.suspects[addr]; ok && time.Since(t) < c.cfg.DeadAfter {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(addrs, func(a, b string) int { return suspect(a) - suspect(b) })
+	return addrs
+}
+
+// suspect remembers whether a chunkserver answered.
+func (c *Client) suspect(addr string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var answered rpc.ServerError
+	var known *wireError
+	if err == nil || errors.As(err, &answered) || errors.As(err, &known) {
+		delete(c.suspects, addr)
+	} else {
+		c.suspects[addr] = time.Now()
 	}
 }

@@ -1,12 +1,272 @@
 package dfs
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A primary is what the replica with the lease knows (§3.1).
+type primary struct {
+	expires     time.Time // it orders appends until then
+	secondaries []string  // addresses of the other replicas
+	used        time.Time // when it last ordered one
+}
 
 // Append adds a record to the end of a file, atomically and at least once (§3.3):
 // when it returns an offset, the record is there whole. It may be there a second
 // time if an earlier try failed half-way. The offset is the store's choice; between
 // records there may be zeros, because a record never crosses the end of a chunk.
-// Errors: ErrTooLong, fs.ErrNotExist, ErrBusy while somebody writes the file.
+// Errors: ErrTooLong, ErrNoSpace, fs.ErrNotExist. While somebody still writes the
+// file, Append waits.
 func (c *Client) Append(ctx context.Context, path string, record []byte) (offset int64, err error) {
-	return 0, todo("3D", "Append")
+	if len(record) > c.cfg.MaxRecord() {
+		return 0, pathError("append", path, ErrTooLong)
+	}
+	// TODO(3D): ask the master for the primary (Master.Lease), and the primary to
+	// append. When the chunk is full, or the primary fails, tell the master and
+	// try again, until ctx ends. Between tries wait for retryPause.
+	// BEGIN SOLUTION
+	for args := (&LeaseArgs{Path: path}); ; {
+		lease := new(LeaseReply)
+		if err := c.ask(ctx, "append", path, "Master.Lease", args, lease); err != nil {
+			return 0, err
+		}
+		chunk, reply := lease.Chunk, new(AppendReply)
+		err := c.peers.call(ctx, lease.Primary, "ChunkServer.Append", &AppendArgs{ID: chunk.ID, Version: chunk.Version, Record: record}, reply)
+		switch {
+		case err == nil:
+			return int64(lease.Index)*c.cfg.ChunkSize + reply.Offset, nil
+		case errors.Is(err, ErrChunkFull):
+			args.Full = chunk.ID
+			continue
+		case errors.Is(err, ErrTooLong), errors.Is(err, ErrNoSpace):
+			return 0, pathError("append", path, err)
+		}
+		args.Failed, args.At = chunk.ID, chunk.Version
+		if sleep(ctx, retryPause) != nil {
+			return 0, pathError("append", path, errors.Join(ctx.Err(), err))
+		}
+	}
+	// END SOLUTION
+	// STUB: return 0, pathError("append", path, todo("3D", "Client.Append: find the primary, and have it append (§3.3)"))
+}
+
+// NewVersion raises the version of a replica. Whoever appends must know it from
+// now on.
+func (s *ChunkServer) NewVersion(args *NewVersionArgs, reply *NewVersionReply) error {
+	r, err := s.store.get(args.ID, 0)
+	if errors.Is(err, ErrNoChunk) && args.Create {
+		if err := s.noteSpace(s.store.create(args.ID, args.Version)); err != nil {
+			return err
+		}
+		r, err = s.store.get(args.ID, 0)
+	}
+	if err != nil {
+		return err
+	}
+	return s.change(r, func(now view) error {
+		// TODO(3D): take the version, on the disk too (see store.setVersion), and
+		// answer how long the replica is. A replica that is damaged, or has a higher
+		// version, cannot take part.
+		// BEGIN SOLUTION
+		switch {
+		case now.damaged:
+			return ErrCorrupt
+		case now.version > args.Version:
+			return ErrStale
+		}
+		reply.Length = now.length
+		return s.store.setVersion(r, args.Version)
+		// END SOLUTION
+		// STUB: return todo("3D", "NewVersion: take the version (§4.5)")
+	})
+}
+
+// change runs a function that changes a replica, when no other does.
+func (s *ChunkServer) change(r *replica, f func(now view) error) error {
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-s.ctx.Done():
+		return ErrStopped
+	}
+	now := s.store.view(r)
+	if now.gone {
+		return ErrNoChunk
+	}
+	return f(now)
+}
+
+// Grant cuts a replica to the length that all replicas have, and makes it the
+// primary if it is to be that.
+func (s *ChunkServer) Grant(args *GrantArgs, _ *Nothing) error {
+	r, err := s.store.get(args.ID, args.Version)
+	if err != nil {
+		return err
+	}
+	return s.change(r, func(now view) error {
+		// TODO(3D): cut the replica (see store.cut); it must have exactly that version.
+		// Then note the lease (see setPrimary).
+		// BEGIN SOLUTION
+		received := time.Now()
+		if now.version != args.Version {
+			return ErrStale
+		}
+		if now.length < args.Length {
+			return fmt.Errorf("the replica has %d bytes, not %d: %w", now.length, args.Length, ErrStale)
+		}
+		if err := s.store.cut(r, args.Length); err != nil {
+			return err
+		}
+		if args.Primary {
+			s.setPrimary(r, &primary{expires: received.Add(args.Lease), secondaries: args.Secondaries, used: received})
+		}
+		return nil
+		// END SOLUTION
+		// STUB: return todo("3D", "Grant: cut the replica, and note the lease (§3.1)")
+	})
+}
+
+// setPrimary makes a replica the primary or, with nil, takes the lease from it.
+func (s *ChunkServer) setPrimary(r *replica, p *primary) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	r.primary = p
+}
+
+// secondaries returns the other replicas of a chunk, if this one is the primary
+// and its lease has not run out. Otherwise the error is ErrNotPrimary.
+func (s *ChunkServer) secondaries(r *replica) ([]string, error) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	// TODO(3D): see whether the lease has run out.
+	// BEGIN SOLUTION
+	if r.primary == nil || !time.Now().Before(r.primary.expires) {
+		return nil, ErrNotPrimary
+	}
+	r.primary.used = time.Now()
+	return r.primary.secondaries, nil
+	// END SOLUTION
+	// STUB: return nil, todo("3D", "secondaries: look at the lease")
+}
+
+// Append adds a record to a chunk: on this server, the primary, and on all other
+// replicas at the same place.
+func (s *ChunkServer) Append(args *AppendArgs, reply *AppendReply) error {
+	if len(args.Record) > s.cfg.MaxRecord() {
+		return ErrTooLong
+	}
+	r, err := s.store.get(args.ID, args.Version)
+	if err != nil {
+		return err
+	}
+	return s.change(r, func(now view) error {
+		// TODO(3D): choose the offset, and add the record on all replicas. One that
+		// does not fit any more: add zeros up to the end of the chunk, and answer
+		// ErrChunkFull (§3.3). If a replica fails, the others may have what it has
+		// not: give up the lease, so that nothing is added before the master has
+		// brought them together.
+		// BEGIN SOLUTION
+		if now.version != args.Version {
+			return ErrStale
+		}
+		secondaries, err := s.secondaries(r)
+		if err != nil {
+			return err
+		}
+		data, full := args.Record, now.length+int64(len(args.Record)) > s.cfg.ChunkSize
+		if full {
+			data = make([]byte, s.cfg.ChunkSize-now.length)
+		}
+		if err := s.addEverywhere(r, now, data, secondaries); err != nil {
+			s.setPrimary(r, nil)
+			return err
+		}
+		if full {
+			return ErrChunkFull
+		}
+		reply.Offset = now.length
+		return nil
+		// END SOLUTION
+		// STUB: return todo("3D", "Append: choose the offset, and add the record on all replicas (§3.3)")
+	})
+}
+
+// BEGIN SOLUTION 3D
+
+// addEverywhere adds data to this replica and the others at the same time, and
+// returns nil when all have it.
+func (s *ChunkServer) addEverywhere(r *replica, now view, data []byte, secondaries []string) error {
+	if len(data) == 0 {
+		return nil
+	}
+	errs := make(chan error, len(secondaries)+1)
+	for _, addr := range secondaries {
+		go func() {
+			args := &ReplicateArgs{ID: r.id, Version: now.version, Offset: now.length, Data: data}
+			errs <- s.peers.call(s.ctx, addr, "ChunkServer.Replicate", args, new(Nothing))
+		}()
+	}
+	errs <- s.noteSpace(s.store.add(r, data))
+	var failed error
+	for range cap(errs) {
+		if err := <-errs; failed == nil || errors.Is(err, ErrNoSpace) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// END SOLUTION
+
+// Replicate adds what the primary says.
+func (s *ChunkServer) Replicate(args *ReplicateArgs, _ *Nothing) error {
+	r, err := s.store.get(args.ID, args.Version)
+	if err != nil {
+		return err
+	}
+	return s.change(r, func(now view) error {
+		// TODO(3D): add it, but only to the version that it is meant for, and only at
+		// the end.
+		// BEGIN SOLUTION
+		if now.version != args.Version || now.length != args.Offset {
+			return fmt.Errorf("version %d with %d bytes, not version %d with %d: %w", now.version, now.length, args.Version, args.Offset, ErrStale)
+		}
+		return s.noteSpace(s.store.add(r, args.Data))
+		// END SOLUTION
+		// STUB: return todo("3D", "Replicate: add what the primary says (§3.1)")
+	})
+}
+
+// leases returns the chunks whose lease this server would like to keep: those
+// that it was asked to append to lately.
+func (s *ChunkServer) leases() (ids []ChunkID) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	now := time.Now()
+	for id, r := range s.store.replicas {
+		if p := r.primary; p != nil && now.Before(p.expires) && now.Sub(p.used) < s.cfg.Lease/2 {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// extend notes that the master renewed leases. The master's answer may have taken
+// long, so their time runs from when it was asked.
+func (s *ChunkServer) extend(ids []ChunkID, asked time.Time) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	// TODO(3D): extend the leases that this server still has.
+	// BEGIN SOLUTION
+	for _, id := range ids {
+		if r := s.store.replicas[id]; r != nil && r.primary != nil {
+			if end := asked.Add(s.cfg.Lease); end.After(r.primary.expires) {
+				r.primary.expires = end
+			}
+		}
+	}
+	// END SOLUTION
 }

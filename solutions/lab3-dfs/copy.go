@@ -1,0 +1,71 @@
+package dfs
+
+import (
+	"fmt"
+	"log"
+)
+
+// pieceSize is how many bytes go in one message.
+const pieceSize = 4 * BlockSize
+
+// fetch gets a replica from one of the servers that have it.
+func (s *ChunkServer) fetch(order CopyOrder) {
+	s.mu.Lock()
+	busy := s.copying[order.ID]
+	s.copying[order.ID] = true
+	s.mu.Unlock()
+	if busy {
+		return
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.copying, order.ID)
+		s.mu.Unlock()
+		s.report()
+	}()
+	for _, from := range order.From {
+		err := s.noteSpace(s.fetchFrom(from, order))
+		if err == nil {
+			return
+		}
+		s.store.discard(order.ID)
+		if s.ctx.Err() != nil {
+			return
+		}
+		log.Printf("dfs: chunkserver at %s: copy chunk %d from %s: %v", s.addr, order.ID, from, err)
+	}
+}
+
+// fetchFrom copies a replica from another server, piece by piece, and puts it in
+// the place of the one that may be here.
+func (s *ChunkServer) fetchFrom(from string, order CopyOrder) error {
+	// TODO(3B): read the chunk there, write and seal a draft here. A replica whose
+	// length changes meanwhile is no good source.
+	// BEGIN SOLUTION
+	if _, err := s.store.draft(order.ID, order.Version); err != nil {
+		return err
+	}
+	length := int64(-1)
+	for at := int64(0); at != length; {
+		piece := new(ReadReply)
+		args := &ReadArgs{ID: order.ID, Version: order.Version, Offset: at, Length: pieceSize}
+		if err := s.peers.call(s.ctx, from, "ChunkServer.Read", args, piece); err != nil {
+			return err
+		}
+		if length < 0 {
+			length = piece.Length
+		}
+		if piece.Length != length || (len(piece.Data) == 0 && at < length) {
+			return fmt.Errorf("it changed from %d to %d bytes: %w", length, piece.Length, ErrBusy)
+		}
+		if len(piece.Data) > 0 {
+			if err := s.store.write(order.ID, order.Version, at, piece.Data); err != nil {
+				return err
+			}
+		}
+		at += int64(len(piece.Data))
+	}
+	return s.store.seal(order.ID, order.Version, length)
+	// END SOLUTION
+	// STUB: return todo("3B", "fetchFrom: copy the replica piece by piece (§4.3)")
+}
