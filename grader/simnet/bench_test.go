@@ -1,6 +1,7 @@
 package simnet_test
 
 import (
+	"io"
 	"testing"
 
 	"distsys/grader/simnet"
@@ -48,5 +49,60 @@ func BenchmarkRoundTrip(b *testing.B) {
 		}
 		total := n.Stats().Total()
 		b.ReportMetric(float64(total.Bytes)/float64(b.N), "wire-B/op")
+	})
+}
+
+// A round trip of 100 bytes on a stream: two segments, four events.
+func BenchmarkStreamRoundTrip(b *testing.B) {
+	b.ReportAllocs()
+	simtest.Bench(b, func(w *simtest.World) {
+		x := newWire(w, simnet.Reliable)
+		go func() { _, _ = io.Copy(x.server, struct{ io.Reader }{x.server}) }()
+		data := make([]byte, 100)
+		for range b.N {
+			_, err := x.client.Write(data)
+			require.NoError(w, err)
+			_, err = io.ReadFull(x.client, data)
+			require.NoError(w, err)
+		}
+	})
+}
+
+// Streams move 1 MiB in Writes of 32 KiB.
+func BenchmarkStreamThroughput(b *testing.B) {
+	b.ReportAllocs()
+	b.SetBytes(1 << 20)
+	simtest.Bench(b, func(w *simtest.World) {
+		x := newWire(w, simnet.Reliable)
+		data := make([]byte, 32<<10)
+		for range b.N {
+			go func() {
+				for range 32 {
+					_, _ = x.client.Write(data)
+				}
+			}()
+			_, err := io.CopyN(io.Discard, x.server, 1<<20)
+			require.NoError(w, err)
+		}
+	})
+}
+
+// One datagram of 1,200 bytes, of 64 on their way: WriteTo, two events,
+// ReadFrom.
+func BenchmarkDatagram(b *testing.B) {
+	b.ReportAllocs()
+	b.SetBytes(1200)
+	simtest.Bench(b, func(w *simtest.World) {
+		x := newSockets(w, simnet.Reliable)
+		data := make([]byte, 1200)
+		for sent := 0; sent < b.N; sent += 64 {
+			for range 64 {
+				x.send(data)
+			}
+			for range 64 {
+				_, _, err := x.b.ReadFrom(data)
+				require.NoError(w, err)
+			}
+		}
 	})
 }

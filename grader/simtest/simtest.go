@@ -100,6 +100,15 @@ func Try(t *testing.T, seed uint64, body func(w *World)) *Result {
 	return w.run(t, body)
 }
 
+// Outside returns a world without a bubble, in real time and without bounds,
+// for what cannot run in a bubble, such as nettest.TestConn. It is for tests of
+// the kit. End it with the function returned.
+func Outside(t testing.TB, seed uint64) (w *World, end func()) {
+	w = newWorld(t.Name(), seed)
+	w.began, w.broken, w.unbounded = time.Now(), make(chan struct{}), true
+	return w, func() { w.ending.Store(true) }
+}
+
 // Bench runs body in one world from a benchmark, without the bounds on virtual
 // time, events and CPU time. The benchmark's own clock is real. Do not call b.StartTimer and its kin from body: they would read the
 // virtual clock.
