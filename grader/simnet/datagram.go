@@ -62,8 +62,9 @@ type socket struct {
 
 	// Network.mu guards what follows.
 	routes  map[Addr]*route
-	queue   []*letter // received
-	size    int       // of the queue, in bytes
+	queue   []letter // received; those before first are read
+	first   int
+	size    int // of those to be read, in bytes
 	limit   int
 	err     error // why it is closed
 	readBy  time.Time
@@ -125,15 +126,33 @@ func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
 			return 0, nil, s.opError("read", nil, s.err)
 		case expired(s.readBy):
 			return 0, nil, s.opError("read", nil, os.ErrDeadlineExceeded)
-		case len(s.queue) > 0:
-			l := s.queue[0]
-			s.queue[0] = nil
-			s.queue = s.queue[1:]
-			s.size -= len(l.data) + overhead
+		case s.first < len(s.queue):
+			l := s.pop()
 			return copy(b, l.data), l.from, nil
 		}
 		s.wait()
 	}
+}
+
+func (s *socket) push(l letter) {
+	if s.first > len(s.queue)/2 {
+		rest := copy(s.queue, s.queue[s.first:])
+		clear(s.queue[rest:])
+		s.queue, s.first = s.queue[:rest], 0
+	}
+	s.queue = append(s.queue, l)
+	s.size += len(l.data) + overhead
+}
+
+func (s *socket) pop() letter {
+	l := s.queue[s.first]
+	s.queue[s.first] = letter{}
+	s.first++
+	if s.first == len(s.queue) {
+		s.queue, s.first = s.queue[:0], 0
+	}
+	s.size -= len(l.data) + overhead
+	return l
 }
 
 func (s *socket) wait() {
@@ -197,7 +216,7 @@ func (s *socket) end(err error) {
 		return
 	}
 	s.err = err
-	s.queue, s.size = nil, 0
+	s.queue, s.first, s.size = nil, 0, 0
 	if s.life.sockets[s.addr.Port] == s {
 		delete(s.life.sockets, s.addr.Port)
 	}
@@ -307,7 +326,7 @@ func (d *datagram) refusal(f flight) *cause {
 }
 
 func (d *datagram) arrive(f flight) {
-	l := &letter{data: d.content(f), from: d.source}
+	l := letter{data: d.content(f), from: d.source}
 	n := d.net
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -315,8 +334,7 @@ func (d *datagram) arrive(f flight) {
 	if s == nil {
 		return
 	}
-	s.queue = append(s.queue, l)
-	s.size += len(l.data) + overhead
+	s.push(l)
 	s.changed.Signal()
 }
 
@@ -334,47 +352,38 @@ func (p *packet) content(f flight) []byte {
 	return data
 }
 
-// head is what the event log keeps of a packet's content.
-type head struct {
-	net      *Network
-	method   string
-	word     string
-	from, to int
-	data     []byte
-	size     int
-}
-
 const (
-	maxHead      = 2 << 10 // bytes
+	maxHead      = 2 << 10 // bytes of a raw packet's content that the event log keeps
 	maxHeadLarge = 128     // bytes of what is larger
 	maxShown     = 32
 )
 
-// keepHead returns what shows a raw packet.
+// keepHead returns what shows a raw packet in the event log.
 func (p *packet) keepHead() func() string {
-	h := &head{net: p.net, method: p.flow.name, word: p.word, from: p.fromPort, to: p.toPort, data: p.payload, size: len(p.payload)}
-	if h.size > maxHead {
-		h.data = bytes.Clone(p.payload[:maxHeadLarge])
+	size, shown := len(p.payload), p
+	if size > maxHead {
+		shown = &packet{net: p.net, flow: p.flow, word: p.word, fromPort: p.fromPort, toPort: p.toPort}
+		shown.payload = bytes.Clone(p.payload[:maxHeadLarge])
 	}
-	return h.text
+	return func() string { return shown.rawText(size) }
 }
 
-func (h *head) text() string {
-	text := fmt.Sprintf("%s %d→%d", h.word, h.from, h.to)
-	if h.size == 0 && h.word != wordDatagram {
+func (p *packet) rawText(size int) string {
+	text := fmt.Sprintf("%s %d→%d", p.word, p.fromPort, p.toPort)
+	if size == 0 && p.word != wordDatagram {
 		return text
 	}
-	h.net.mu.Lock()
-	describe := h.net.describe
-	h.net.mu.Unlock()
-	if describe != nil && len(h.data) == h.size {
-		if shown := describe(h.method, h.data); shown != "" {
+	p.net.mu.Lock()
+	describe, data := p.net.describe, p.payload
+	p.net.mu.Unlock()
+	if describe != nil && len(data) == size {
+		if shown := describe(p.flow.name, data); shown != "" {
 			return text + " " + shown
 		}
 	}
-	shown, more := h.data, ""
-	if h.size > maxShown {
-		shown, more = h.data[:maxShown], "..."
+	more := ""
+	if len(data) > maxShown {
+		data, more = data[:maxShown], "..."
 	}
-	return fmt.Sprintf("%s %d bytes: %q%s", text, h.size, shown, more)
+	return fmt.Sprintf("%s %d bytes: %q%s", text, size, data, more)
 }
