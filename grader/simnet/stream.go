@@ -27,7 +27,7 @@ type half struct {
 	fin     bool       // received: there is no more
 	settled bool       // the receiver has had the last segment
 	stalled []*segment // wait for the network to let them pass
-	backoff time.Duration
+	polls   uint64     // how often that was looked at
 }
 
 // What a segment says.
@@ -43,11 +43,18 @@ const (
 	maxSegment  = 64 << 10 // bytes
 	backlog     = 4096     // connections that wait for Accept
 	firstRTO    = 200 * time.Millisecond
-	firstDial   = time.Second // until a dial is tried again
-	maxPoll     = time.Second // how often a stalled stream tries to pass
-	maxDoubling = 5
+	maxRTO      = time.Second
 	dialTimeout = 31 * time.Second
 )
+
+// timeout returns after which time a segment is sent again that has been sent
+// tries times. It is short: a test waits for streams to go on after a partition.
+func timeout(word string, tries uint64) time.Duration {
+	if word == wordDial {
+		return maxRTO
+	}
+	return min(firstRTO<<min(tries-1, 8), maxRTO)
+}
 
 // A segment is the cargo of streams.
 type segment struct {
@@ -99,20 +106,12 @@ func (s *segment) gone(why *cause) {
 	if s.hopes > 0 || s.pointless() {
 		return
 	}
-	if s.run == 0 {
-		s.run = 1
-	} else {
-		s.run++
-	}
+	s.run++
 	if why.err == ErrUnreachable {
 		s.half.stall(s)
 		return
 	}
-	wait := firstRTO
-	if s.word == wordDial {
-		wait = firstDial
-	}
-	n.schedule(delivery{at: n.world.Now() + wait<<min(s.run-1, maxDoubling), retry: s})
+	n.schedule(delivery{at: n.world.Now() + timeout(s.word, s.run), retry: s})
 }
 
 // pointless reports whether the segment need not be sent again. It is called
@@ -153,22 +152,15 @@ func (h *half) stall(s *segment) {
 	})
 	h.stalled = slices.Insert(h.stalled, i, s)
 	if len(h.stalled) == 1 {
-		h.backoff = firstRTO
-		if s.word == wordDial {
-			h.backoff = firstDial
-		}
+		h.polls = 0
 		h.pollLater()
 	}
 }
 
 func (h *half) pollLater() {
 	n := h.from.net
-	n.schedule(delivery{at: n.world.Now() + h.backoff, poll: h})
-	if h.stalled[0].word == wordDial {
-		h.backoff *= 2
-		return
-	}
-	h.backoff = min(2*h.backoff, maxPoll)
+	h.polls++
+	n.schedule(delivery{at: n.world.Now() + timeout(h.stalled[0].word, h.polls), poll: h})
 }
 
 // poll sends what is stalled as soon as the network lets it pass.
