@@ -13,3 +13,8 @@ func WriteLog(r *Result, dir string) string {
 }
 
 func HeldByMe() string { return fmt.Sprint(heldLocks(false)[current().id]) }
+
+func UnderTest(stack string) string {
+	g, _ := parseGoroutine(stack)
+	return g.underTest()
+}

@@ -278,3 +278,27 @@ func TestTODO(t *testing.T) {
 	require.True(t, strings.HasPrefix(text, "next: TODO(4A): start an election (§5.2)\n    student.vote"), text)
 	require.NotContains(t, text, "run it again")
 }
+
+// A goroutine of the code under test is known by the functions it is in, and by
+// the one that started it. One of the test or of the kit is not one.
+func TestGoroutinesUnderTest(t *testing.T) {
+	const (
+		head    = "goroutine 7 [IO wait, synctest bubble 3]:\n"
+		library = "io.Copy({0x1, 0x2})\n\t/go/src/io/io.go:388 +0x1d\n"
+		lab     = "distsys/lab1-sockets.(*EchoServer).Serve(0xc000, {0x1, 0x2})\n\t/x/lab1-sockets/echo.go:31 +0x1d\n"
+		test    = "distsys/lab1-sockets_test.start.func1()\n\t/x/lab1-sockets/site_test.go:9 +0x1d\n"
+		byLab   = "created by distsys/lab1-sockets.(*server).start in goroutine 5\n\t/x/lab1-sockets/server.go:70 +0x1d\n"
+		byKit   = "created by distsys/grader/simtest.(*World).Go in goroutine 5\n\t/x/grader/simtest/world.go:70 +0x1d\n"
+	)
+	require.Equal(t, "    (*EchoServer).Serve  echo.go:31", simtest.UnderTest(head+library+lab+test+byKit))
+	require.Equal(t, "    (*server).start  server.go:70", simtest.UnderTest(head+library+byLab))
+	require.Empty(t, simtest.UnderTest(head+library+test+byKit))
+
+	var seen []string
+	simtest.Try(t, 1, func(w *simtest.World) {
+		w.Go(func() { w.Sleep(time.Second) })
+		w.Sleep(time.Millisecond)
+		seen = w.Goroutines()
+	})
+	require.Empty(t, seen)
+}

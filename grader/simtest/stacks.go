@@ -16,6 +16,7 @@ type goroutine struct {
 	state   string // as the runtime prints it, without "(durable)"
 	durable bool   // blocked so that only the bubble itself can wake it
 	frames  []frame
+	creator frame // the go statement that started it
 }
 
 // A frame is one call on a stack.
@@ -115,7 +116,9 @@ func parseGoroutine(block string) (goroutine, bool) {
 		return g, false
 	}
 	for i := 1; i+1 < len(lines); i += 2 {
-		if strings.HasPrefix(lines[i], "created by ") {
+		if creator, ok := strings.CutPrefix(lines[i], "created by "); ok {
+			creator, _, _ = strings.Cut(creator, " in goroutine ")
+			g.creator = parseFrame(creator+"()", lines[i+1])
 			break
 		}
 		g.frames = append(g.frames, parseFrame(lines[i], lines[i+1]))
