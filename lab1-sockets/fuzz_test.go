@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 
 	sockets "distsys/lab1-sockets"
@@ -13,6 +14,9 @@ import (
 // memory than the input justifies. What was read can be written, and is then read
 // the same.
 func FuzzReadValue(f *testing.F) {
+	if _, err := sockets.NewReader(strings.NewReader(samples[0].bytes)).ReadValue(); err != nil {
+		f.Fatalf("not even %q can be read: %v", samples[0].bytes, err)
+	}
 	for _, s := range samples {
 		f.Add([]byte(s.bytes))
 	}
