@@ -54,6 +54,6 @@ func rootCommand() *cobra.Command {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(gradeCommand(), classCommand(), mergeCommand(), mutantsCommand(), overlayCommand(), publishCommand(), skeletonCommand())
+	root.AddCommand(gradeCommand(), bundleCommand(), classCommand(), mergeCommand(), mutantsCommand(), overlayCommand(), publishCommand(), skeletonCommand())
 	return root
 }

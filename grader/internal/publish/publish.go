@@ -47,16 +47,8 @@ type Published struct {
 
 // Publish writes the branches. It changes nothing when it returns an error.
 func Publish(ctx context.Context, w *workspace.Workspace, o Options) (*Published, error) {
-	source := git{dir: w.Root}
-	course, err := readCourse(ctx, source, o.Dirty)
+	course, starter, err := prepare(ctx, w, o.Labs, o.Dirty)
 	if err != nil {
-		return nil, err
-	}
-	starter, err := makeStarter(w, o.Labs, course.files)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkLeaks(w.Root, starter); err != nil {
 		return nil, err
 	}
 	solution, err := solve(w.Root, o.Labs, starter)
@@ -78,6 +70,28 @@ func Publish(ctx context.Context, w *workspace.Workspace, o Options) (*Published
 		return nil, err
 	}
 	return p, r.checkOut(ctx, "main")
+}
+
+// Starter gives each file of the starter to a function.
+func Starter(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool, give func(name string, text []byte, executable bool)) error {
+	_, starter, err := prepare(ctx, w, labs, dirty)
+	for name, f := range starter {
+		give(name, f.text, f.executable)
+	}
+	return err
+}
+
+// prepare returns the starter, in which nothing leaks.
+func prepare(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool) (*course, files, error) {
+	course, err := readCourse(ctx, git{dir: w.Root}, dirty)
+	if err != nil {
+		return nil, nil, err
+	}
+	starter, err := makeStarter(w, labs, course.files)
+	if err != nil {
+		return nil, nil, err
+	}
+	return course, starter, checkLeaks(w.Root, starter)
 }
 
 // solve returns the starter with the reference solutions in place.
