@@ -11,12 +11,13 @@ import (
 	"distsys/grader/internal/skeleton"
 )
 
-// A line gives a solution away when it is this long, or when it stands among so
-// many others of the same solution. Shorter ones, such as "return nil", stand
-// everywhere.
+// A line gives a solution away when it is this long, and so does a run of lines
+// that is this long together. Shorter ones, such as "return nil" or the select
+// with a timer, stand everywhere.
 const (
-	tellingLine = 60
-	tellingRun  = 4
+	tellingLine = 70  // bytes
+	tellingRun  = 160 // bytes, in at least
+	tellingRows = 4   // lines
 )
 
 // mostLeaks bounds the error.
@@ -121,12 +122,20 @@ func each(lines []string, f func(n int, line, run string) bool) {
 			continue
 		}
 		last = append(last, line)
-		run := ""
-		if len(last) >= tellingRun {
-			run = strings.Join(last[len(last)-tellingRun:], "\n")
-		}
-		if !f(i+1, line, run) {
+		if !f(i+1, line, runOf(last)) {
 			return
 		}
 	}
+}
+
+// runOf returns the shortest telling run at the end of lines, or "".
+func runOf(lines []string) string {
+	size := 0
+	for n := 1; n <= len(lines); n++ {
+		size += len(lines[len(lines)-n])
+		if n >= tellingRows && size >= tellingRun {
+			return strings.Join(lines[len(lines)-n:], "\n")
+		}
+	}
+	return ""
 }
