@@ -17,7 +17,8 @@
 // that broke it from one that is only slow, and says who holds which lock.
 //
 // Flags of the test binary: -seeds N runs N worlds (default 5), -seed N only
-// that one, -logdir DIR says where the event logs of failed worlds go.
+// that one, -seedlist N,N,... those; -logdir DIR says where the event logs of
+// failed worlds go.
 package simtest
 
 import (
@@ -25,6 +26,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +36,7 @@ import (
 var (
 	seedsFlag = flag.Int("seeds", 5, "run every simulated test under `N` seeds")
 	seedFlag  = flag.Uint64("seed", 0, "run every simulated test under the seed `N` only")
+	listFlag  seedList
 	logFlag   = flag.String("logdir", filepath.Join(os.TempDir(), "distsys-logs"), "write the event logs of failed worlds to `DIR`")
 )
 
@@ -129,12 +133,40 @@ func Bench(b *testing.B, body func(w *World)) {
 }
 
 func seeds() []uint64 {
-	if *seedFlag != 0 {
+	switch {
+	case *seedFlag != 0:
 		return []uint64{*seedFlag}
+	case listFlag != nil:
+		return listFlag
 	}
 	all := make([]uint64, *seedsFlag)
 	for i := range all {
 		all[i] = uint64(i + 1)
 	}
 	return all
+}
+
+func init() {
+	flag.Var(&listFlag, "seedlist", "run every simulated test under these `SEEDS`, such as 7,23")
+}
+
+// A seedList is a flag of seeds, separated by commas.
+type seedList []uint64
+
+// String returns the seeds as they are written.
+func (l *seedList) String() string {
+	return strings.ReplaceAll(strings.Trim(fmt.Sprint(*l), "[]"), " ", ",")
+}
+
+// Set reads the seeds, which count from 1.
+func (l *seedList) Set(text string) error {
+	*l = nil
+	for field := range strings.SplitSeq(text, ",") {
+		n, err := strconv.ParseUint(field, 10, 64)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is no seed", field)
+		}
+		*l = append(*l, n)
+	}
+	return nil
 }

@@ -102,3 +102,10 @@ func TestVerdictWithoutSecret(t *testing.T) {
 	require.Empty(t, lines)
 	require.Zero(t, forged)
 }
+
+// The grader may choose the seeds.
+func TestVerdictOfChosenSeeds(t *testing.T) {
+	lines, _ := verdicts(t, "none", secret, "-seedlist=7,4000000000")
+	require.Equal(t, []any{7.0, 4000000000.0}, lines[0]["seeds"])
+	require.Equal(t, "pass", lines[len(lines)-1]["status"])
+}

@@ -223,21 +223,37 @@ func (w *World) abort() {
 	}
 }
 
-// guard runs f and turns a panic into a failure.
+// guard runs f and turns a panic into a failure. So it does with a goroutine
+// that ends before f returns, unless the world has to end: the checks that
+// were still to come must not be left out.
 func (w *World) guard(f func()) {
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
-			w.fail(Panic, fmt.Sprintf("panic: %v\n%s", r, panicStack()))
+		switch r := recover(); {
+		case r != nil:
+			w.panicked("panic", r)
+		case !returned && !w.aborted.Load():
+			w.fail(Fail, "a goroutine of the test was ended before it was done (runtime.Goexit in the code under test?)")
 			w.abort()
 		}
 	}()
 	f()
+	returned = true
 }
 
 // Panicked records the panic value of code under test that the kit recovered
 // from: what says who did what ("server 2 in Raft.AppendEntries"). Call it in
 // the deferred function that recovered.
-func (w *World) Panicked(what string, value any) {
-	w.fail(Panic, fmt.Sprintf("%s panicked: %v\n%s", what, value, panicStack()))
-	w.abort()
+func (w *World) Panicked(what string, value any) { w.panicked(what+" panicked", value) }
+
+// panicked fails the world, even when the value's own Error or String method
+// does not return.
+func (w *World) panicked(what string, value any) {
+	stack := panicStack()
+	text := "a value that cannot be shown"
+	defer func() {
+		w.fail(Panic, fmt.Sprintf("%s: %s\n%s", what, text, stack))
+		w.abort()
+	}()
+	text = fmt.Sprint(value)
 }

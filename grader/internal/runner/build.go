@@ -5,13 +5,19 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 
+	"distsys/grader/internal/rubric"
 	"distsys/grader/internal/workspace"
 )
 
 // buildTime bounds one build. The first may have to compile everything.
-const buildTime = 10 * time.Minute
+const buildTime = 5 * time.Minute
+
+// buildMemory bounds the compilers of one build, of which several run at once,
+// in bytes. The labs take a fraction of it.
+var buildMemory = int64(2<<30 + runtime.NumCPU()*512<<20)
 
 // buildOutput bounds what is kept of a build's output, in bytes.
 const buildOutput = 1 << 20
@@ -56,7 +62,7 @@ func Build(ctx context.Context, s Spec) (*Binary, error) {
 	cmd.Dir = s.Root
 	cmd.Env = toolEnvironment()
 	cmd.Stdout, cmd.Stderr = out.w, out.w
-	e, err := supervise(ctx, cmd, Limits{Time: buildTime}, out.flood)
+	e, err := supervise(ctx, cmd, bounds{Limits: Limits{Time: buildTime, Memory: buildMemory}}, out.flood)
 	text := out.finish()
 	switch {
 	case err != nil:
@@ -64,7 +70,11 @@ func Build(ctx context.Context, s Spec) (*Binary, error) {
 	case e.cause == interrupted:
 		return nil, ctx.Err()
 	case e.cause == overTime:
-		return nil, fmt.Errorf("building %s took longer than %v", s.Lab, buildTime)
+		return nil, &BuildError{Lines: []string{fmt.Sprintf("%s: compiling took longer than %v", s.Lab, buildTime)}}
+	case e.cause == overMemory:
+		return nil, &BuildError{Lines: []string{fmt.Sprintf("%s: compiling took more memory than %v", s.Lab, rubric.Size(buildMemory))}}
+	case e.cause == overOutput:
+		return nil, &BuildError{Lines: []string{fmt.Sprintf("%s: compiling printed more than %v", s.Lab, rubric.Size(floodFactor*buildOutput))}}
 	case e.exit != 0:
 		return nil, buildFailure(s, text)
 	}

@@ -10,13 +10,17 @@ import (
 // tokens among them, are withheld.
 var passed = []string{"PATH", "LANG", "LC_ALL", "TZ"}
 
+// verdictVariable tells the kit where the secret is, and where to write to: to
+// the first and the second of the files that the process gets besides the
+// usual three.
+const verdictVariable = "DISTSYS_VERDICT=3,4"
+
 // environment returns the environment of a test's process. Scratch is its
 // home and its folder for temporary files.
 func environment(scratch string, o Options) []string {
 	env := []string{
 		"HOME=" + scratch,
 		"TMPDIR=" + scratch,
-		"DISTSYS_VERDICT=3,4",
 		// The garbage collector works harder before the limit is reached.
 		fmt.Sprintf("GOMEMLIMIT=%d", o.Limits.Memory/10*9),
 		// The race detector would sleep for a second at exit.
@@ -35,7 +39,7 @@ func environment(scratch string, o Options) []string {
 
 // arguments returns the command line of a test's process.
 func arguments(test string, o Options) []string {
-	args := []string{
+	return []string{
 		"-test.run=^" + test + "$",
 		"-test.count=1",
 		"-test.paniconexit0", // os.Exit(0) in a test panics, and so says where
@@ -43,19 +47,16 @@ func arguments(test string, o Options) []string {
 		// grader die.
 		"-test.timeout=" + (o.Limits.Time + 2*quitGrace).String(),
 		"-logdir=" + o.LogDir,
+		"-seedlist=" + strings.ReplaceAll(strings.Trim(fmt.Sprint(o.Seeds), "[]"), " ", ","),
 	}
-	if o.Seed != 0 {
-		return append(args, fmt.Sprintf("-seed=%d", o.Seed))
-	}
-	return append(args, fmt.Sprintf("-seeds=%d", o.Seeds))
 }
 
 // toolEnvironment returns the environment for the go command: ours without
-// what a continuous integration system keeps there.
+// what a continuous integration system keeps there, and without our secrets.
 func toolEnvironment() []string {
 	var env []string
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "GITHUB_") && !strings.HasPrefix(kv, "ACTIONS_") {
+		if !strings.HasPrefix(kv, "GITHUB_") && !strings.HasPrefix(kv, "ACTIONS_") && !strings.HasPrefix(kv, "DISTSYS_") {
 			env = append(env, kv)
 		}
 	}

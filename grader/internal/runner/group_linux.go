@@ -14,33 +14,36 @@ const pollInterval = 50 * time.Millisecond
 
 // groupEvery says at which of these looks the whole group is counted, not
 // only its first process: that means reading all of /proc.
-const groupEvery = 20
+const groupEvery = 10
 
 // ownGroup puts a process into a group of its own, which dies with us.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// A memoryMeter measures a process group.
-type memoryMeter struct {
-	pid   int // of the first process, and so of the group
-	looks int
+// A meter measures a process group.
+type meter struct {
+	pid       int // of the first process, and so of the group
+	looks     int
+	processes int // at the last look at the group
 }
 
-// resident returns the resident memory in bytes.
-func (m *memoryMeter) resident() int64 {
+// look returns the resident memory in bytes and the number of processes.
+func (m *meter) look() (resident int64, processes int) {
 	m.looks++
 	if m.looks%groupEvery != 0 {
-		return residentPages(strconv.Itoa(m.pid)) * int64(os.Getpagesize())
+		return residentPages(strconv.Itoa(m.pid)) * int64(os.Getpagesize()), m.processes
 	}
 	var pages int64
+	m.processes = 0
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range stats {
 		if processGroup(path) == m.pid {
+			m.processes++
 			pages += residentPages(filepath.Base(filepath.Dir(path)))
 		}
 	}
-	return pages * int64(os.Getpagesize())
+	return pages * int64(os.Getpagesize()), m.processes
 }
 
 // residentPages reads the second field of /proc/PID/statm.

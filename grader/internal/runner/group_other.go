@@ -20,14 +20,14 @@ func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }
 
-// A memoryMeter measures a process group.
-type memoryMeter struct{ pid int }
+// A meter measures a process group.
+type meter struct{ pid int }
 
-// resident returns the resident memory in bytes.
-func (m *memoryMeter) resident() int64 {
+// look returns the resident memory in bytes and the number of processes.
+func (m *meter) look() (resident int64, processes int) {
 	text, err := exec.Command("ps", "-axo", "pgid=,rss=").Output()
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	var kib int64
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
@@ -35,9 +35,10 @@ func (m *memoryMeter) resident() int64 {
 		var rss int64
 		if n, _ := fmt.Sscan(lines.Text(), &group, &rss); n == 2 && group == m.pid {
 			kib += rss
+			processes++
 		}
 	}
-	return kib << 10
+	return kib << 10, processes
 }
 
 // peakMemory returns the largest resident size, in bytes.

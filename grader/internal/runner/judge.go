@@ -47,10 +47,16 @@ func (j *judge) judge() (result.Status, string) {
 		return result.Crash, fmt.Sprintf("memory limit of %v exceeded%s", rubric.Size(j.limits.Memory), j.during())
 	case overOutput:
 		return result.Crash, fmt.Sprintf("printed more than %v%s", rubric.Size(floodFactor*j.limits.Output), j.during())
+	case overScratch:
+		return result.Crash, fmt.Sprintf("wrote more than %v of temporary files%s", rubric.Size(mostScratch), j.during())
+	case overProcesses:
+		return result.Crash, fmt.Sprintf("started more than %d processes%s", mostProcesses, j.during())
 	case overTime:
 		return j.unlessStuck(result.Timeout, j.timeout())
 	}
 	switch {
+	case j.verdict.odd != "":
+		return result.Crash, j.verdict.odd
 	case j.verdict.final == "":
 		return j.unlessStuck(result.Crash, j.crash())
 	case !j.verdict.passed():
@@ -183,7 +189,22 @@ func (j *judge) keep(r *Result, logDir string) {
 		return
 	}
 	path := filepath.Join(logDir, j.test+"-output.txt")
-	if os.MkdirAll(logDir, 0o755) == nil && os.WriteFile(path, []byte(j.output), 0o644) == nil {
+	if os.MkdirAll(logDir, 0o755) == nil && writeNew(path, j.output) == nil {
 		r.Log = path
 	}
+}
+
+// writeNew writes a file that was not there: it follows no link that the test
+// may have put in its place.
+func writeNew(path, text string) error {
+	os.Remove(path)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := f.WriteString(text); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
 }

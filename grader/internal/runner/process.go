@@ -2,7 +2,9 @@ package runner
 
 import (
 	"context"
+	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -10,6 +12,8 @@ import (
 const (
 	quitGrace = 2 * time.Second        // from asking for a dump of the goroutines to the kill
 	drainTime = 500 * time.Millisecond // for what is left in a pipe after the process has ended
+
+	scratchEvery = 10 // at which of the looks the folder for temporary files is added up
 )
 
 // An ending says how a process ended.
@@ -31,12 +35,23 @@ const (
 	overTime
 	overMemory
 	overOutput
+	overScratch
+	overProcesses
 )
 
+// bounds are what a process group is watched for. A bound of 0 is none.
+type bounds struct {
+	Limits
+	scratch   string // a folder that may hold mostScratch bytes
+	processes int    // in the group
+}
+
 // supervise starts cmd in a group of its own and waits for its end. Whatever
-// is left of the group is killed then. A memory limit of 0 is none.
-func supervise(ctx context.Context, cmd *exec.Cmd, limits Limits, flood <-chan struct{}) (ending, error) {
-	cmd.SysProcAttr = ownGroup()
+// is left of the group is killed then.
+func supervise(ctx context.Context, cmd *exec.Cmd, within bounds, flood <-chan struct{}) (ending, error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = ownGroup()
+	}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
 		return ending{}, err
@@ -47,20 +62,20 @@ func supervise(ctx context.Context, cmd *exec.Cmd, limits Limits, flood <-chan s
 		defer close(waited)
 		cmd.Wait() // ProcessState says it all.
 	}()
-	why := watch(ctx, cmd.Process.Pid, limits, flood, waited)
+	why := watch(ctx, cmd.Process.Pid, within, flood, waited)
 	syscall.Kill(group, syscall.SIGKILL)
 	<-waited
 	return endingOf(cmd, why, time.Since(began)), nil
 }
 
 // watch returns when the process has ended or must be killed.
-func watch(ctx context.Context, pid int, limits Limits, flood, waited <-chan struct{}) cause {
-	timer := time.NewTimer(limits.Time)
+func watch(ctx context.Context, pid int, within bounds, flood, waited <-chan struct{}) cause {
+	timer := time.NewTimer(within.Time)
 	defer timer.Stop()
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	meter := memoryMeter{pid: pid}
-	for {
+	m := meter{pid: pid}
+	for look := 1; ; look++ {
 		select {
 		case <-waited:
 			return itself
@@ -72,8 +87,14 @@ func watch(ctx context.Context, pid int, limits Limits, flood, waited <-chan str
 			dump(pid, waited)
 			return overTime
 		case <-tick.C:
-			if limits.Memory > 0 && meter.resident() > limits.Memory {
+			resident, processes := m.look()
+			switch {
+			case within.Memory > 0 && resident > within.Memory:
 				return overMemory
+			case within.processes > 0 && processes > within.processes:
+				return overProcesses
+			case within.scratch != "" && look%scratchEvery == 0 && folderSize(within.scratch) > mostScratch:
+				return overScratch
 			}
 		}
 	}
@@ -98,4 +119,19 @@ func endingOf(cmd *exec.Cmd, why cause, elapsed time.Duration) ending {
 		e.memory = peakMemory(u)
 	}
 	return e
+}
+
+// folderSize adds up the sizes of the files in a folder.
+func folderSize(dir string) int64 {
+	var sum int64
+	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return nil
+		}
+		if info, err := d.Info(); err == nil {
+			sum += info.Size()
+		}
+		return nil
+	})
+	return sum
 }

@@ -13,7 +13,7 @@ import (
 func supervised(t *testing.T, limits Limits, script string) ending {
 	cmd := exec.Command("sh", "-c", script)
 	cmd.Dir = t.TempDir()
-	e, err := supervise(t.Context(), cmd, limits, nil)
+	e, err := supervise(t.Context(), cmd, bounds{Limits: limits}, nil)
 	require.NoError(t, err)
 	return e
 }

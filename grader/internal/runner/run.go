@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -15,7 +14,7 @@ func (b *Binary) Run(ctx context.Context, test string, o Options) (Result, error
 		return Result{}, err
 	}
 	defer removeAll(scratch)
-	v, err := newVerdict(test)
+	v, err := newVerdict(test, o.Seeds)
 	if err != nil {
 		return Result{}, err
 	}
@@ -24,12 +23,17 @@ func (b *Binary) Run(ctx context.Context, test string, o Options) (Result, error
 		v.finish()
 		return Result{}, err
 	}
-	cmd := exec.Command(b.Path, arguments(test, o)...)
+	cmd, err := b.launched(test, o)
+	if err != nil {
+		v.finish()
+		out.finish()
+		return Result{}, err
+	}
 	cmd.Dir = b.Dir
 	cmd.Env = environment(scratch, o)
 	cmd.Stdout, cmd.Stderr = out.w, out.w
 	cmd.ExtraFiles = []*os.File{v.in, v.w} // 3 and 4
-	e, err := supervise(ctx, cmd, o.Limits, out.flood)
+	e, err := supervise(ctx, cmd, bounds{Limits: o.Limits, scratch: scratch, processes: mostProcesses}, out.flood)
 	v.finish()
 	text := out.finish()
 	if err != nil {

@@ -74,7 +74,7 @@ func TestChildComesToATODO(t *testing.T) {
 
 func options(t *testing.T) runner.Options {
 	return runner.Options{
-		Seeds:   4,
+		Seeds:   []uint64{1, 2, 3, 4},
 		Limits:  runner.Limits{Time: 30 * time.Second, Memory: 1 << 30, Output: 64 << 10},
 		LogDir:  t.TempDir(),
 		TempDir: t.TempDir(),
@@ -110,7 +110,7 @@ func TestPass(t *testing.T) {
 
 func TestOneSeed(t *testing.T) {
 	o := options(t)
-	o.Seed = 6
+	o.Seeds = []uint64{6}
 	r := run(t, "TestChildFails", o)
 	require.Equal(t, result.Fail, r.Status)
 	require.Equal(t, 1, r.SeedsRun)

@@ -1,9 +1,11 @@
 // Package runner builds a lab's tests and runs each in a process of its own.
 //
 // A process has a group, a scratch folder and a bare environment of its own,
-// and limits on time, memory and output. What became of the test is read from
-// the verdict channel of package simtest: what the process prints, and how it
-// exits, can take a pass away but never give one.
+// and limits on time, memory, output, files and children. On Linux, where the
+// system permits, it has no network but a loopback interface of its own. What
+// became of the test is read from the verdict channel of package simtest: what
+// the process prints, and how it exits, can take a pass away but never give
+// one.
 //
 // On Linux memory is read from /proc twenty times a second; elsewhere ps is
 // asked once a second, so a fast hog may overshoot. Windows is not supported.
@@ -17,19 +19,11 @@ import (
 
 // Options says how a test is run.
 type Options struct {
-	Seeds   int    // number of seeds, from 1 up
-	Seed    uint64 // when not 0, this seed only
+	Seeds   []uint64 // a world of the test for each
 	Limits  Limits
 	LogDir  string // where the kit writes the logs of failed worlds; made when needed
 	TempDir string // where the scratch folder of the test is made; "" is the system's
 	Procs   int    // GOMAXPROCS of the process; 0 leaves it to Go
-}
-
-// Limits bound one process.
-type Limits struct {
-	Time   time.Duration // real time
-	Memory int64         // resident bytes of the process group
-	Output int64         // printed bytes that are kept; the process is killed at a multiple
 }
 
 // A Result is what became of one test.

@@ -20,8 +20,12 @@ const (
 
 // A verdict collects what the kit says about one test. The kit shows who it is
 // by a secret that no other code in the process can have seen.
+//
+// It believes a pass only when the seeds are those that it asked for: each
+// begun, each ended in a pass, and none heard of twice with another outcome.
 type verdict struct {
 	test   string
+	seeds  []uint64 // that the test is to run under
 	secret string
 	in     *os.File // the process reads the secret here
 	r, w   *os.File
@@ -31,6 +35,7 @@ type verdict struct {
 	begun   []uint64
 	ended   map[uint64]verdictLine
 	final   string // status of the "done" line
+	odd     string // what cannot be, when the kit was not tampered with
 }
 
 // A verdictLine is what follows the secret.
@@ -43,8 +48,8 @@ type verdictLine struct {
 	Message string   `json:"message"`
 }
 
-func newVerdict(test string) (*verdict, error) {
-	v := &verdict{test: test, done: make(chan struct{}), ended: map[uint64]verdictLine{}}
+func newVerdict(test string, seeds []uint64) (*verdict, error) {
+	v := &verdict{test: test, seeds: seeds, done: make(chan struct{}), ended: map[uint64]verdictLine{}}
 	random := make([]byte, secretBytes)
 	rand.Read(random) // never fails
 	v.secret = hex.EncodeToString(random)
@@ -97,15 +102,25 @@ func (v *verdict) line(line []byte) {
 	}
 	switch l.Event {
 	case "plan":
+		if !slices.Equal(l.Seeds, v.seeds) && !slices.Equal(l.Seeds, realTime) {
+			v.odd = "the test did not run under the seeds that it was told to run under"
+		}
 		v.planned = append(v.planned, l.Seeds...)
 	case "start":
 		v.begun = append(v.begun, l.Seed)
 	case "seed":
-		v.ended[l.Seed] = l
+		if old, ok := v.ended[l.Seed]; !ok || old.Status == "pass" {
+			v.ended[l.Seed] = l
+		}
 	case "done":
-		v.final = l.Status
+		if v.final == "" || v.final == "pass" {
+			v.final = l.Status
+		}
 	}
 }
+
+// realTime are the seeds of a test that runs in real time.
+var realTime = []uint64{0}
 
 // finish waits for the last line. The process has ended.
 func (v *verdict) finish() {
@@ -126,11 +141,11 @@ func (v *verdict) close() {
 // passed reports whether the kit vouches for the test and each of its seeds.
 func (v *verdict) passed() bool {
 	for _, seed := range v.planned {
-		if v.ended[seed].Status != "pass" {
+		if v.ended[seed].Status != "pass" || !slices.Contains(v.begun, seed) {
 			return false
 		}
 	}
-	return len(v.planned) > 0 && v.final == "pass"
+	return len(v.planned) > 0 && len(v.failed()) == 0 && v.final == "pass" && v.odd == ""
 }
 
 // failed returns the seeds that were begun and did not pass.

@@ -19,6 +19,7 @@ type Options struct {
 	NoRace  bool          // run no test with it
 	Seeds   int           // 0 is as the rubric says
 	Seed    uint64        // when not 0, this seed only
+	Secret  string        // when not "", the seeds derive from it instead of being 1, 2, 3
 	Jobs    int           // tests that run at once
 	MaxTime time.Duration // when not 0, the rubric's time limit is taken as at most this
 	LogDir  string        // where logs of failed tests go, in a folder for each lab; "" keeps none
@@ -89,8 +90,6 @@ const raceFactor = 5
 
 func (o *Options) limits(r *rubric.Rubric, raced bool) runner.Options {
 	out := runner.Options{
-		Seeds: int(r.Seeds),
-		Seed:  o.Seed,
 		Limits: runner.Limits{
 			Time:   time.Duration(r.Limits.Time),
 			Memory: int64(r.Limits.Memory),
@@ -106,11 +105,13 @@ func (o *Options) limits(r *rubric.Rubric, raced bool) runner.Options {
 	if o.MaxTime > 0 {
 		out.Limits.Time = min(out.Limits.Time, o.MaxTime)
 	}
-	if n := o.Seeds; n > 0 {
+	n := int(r.Seeds)
+	if o.Seeds > 0 {
+		n = o.Seeds
 		// The limit is for the rubric's number of seeds.
-		out.Limits.Time = out.Limits.Time * time.Duration(max(n, out.Seeds)) / time.Duration(out.Seeds)
-		out.Seeds = n
+		out.Limits.Time = out.Limits.Time * time.Duration(max(n, int(r.Seeds))) / time.Duration(r.Seeds)
 	}
+	out.Seeds = o.seeds(r.Lab, n)
 	if raced && !bool(r.Race) {
 		out.Limits.Time *= raceFactor
 		out.Limits.Memory *= raceFactor

@@ -46,7 +46,7 @@ func TestLimitsScale(t *testing.T) {
 		test.options.Jobs = 1
 		r := demo(test.race)
 		o := test.options.limits(r, test.options.Raced(r, test.test))
-		require.Equal(t, test.seeds, o.Seeds)
+		require.Len(t, o.Seeds, test.seeds)
 		require.Equal(t, test.time, o.Limits.Time)
 		require.Equal(t, test.memory, o.Limits.Memory)
 	}
@@ -66,4 +66,20 @@ func TestRaced(t *testing.T) {
 	} {
 		require.Equal(t, test.want, test.options.CountRaced(demo(test.race), both), test)
 	}
+}
+
+// The seeds count from 1, unless one is asked for, or a secret is given: then
+// they are the same each time, and others for another lab or secret.
+func TestSeeds(t *testing.T) {
+	require.Equal(t, []uint64{1, 2, 3}, (&Options{}).seeds("lab9-demo", 3))
+	require.Equal(t, []uint64{7}, (&Options{Seed: 7, Secret: "x"}).seeds("lab9-demo", 3))
+	hidden := (&Options{Secret: "x"}).seeds("lab9-demo", 100)
+	require.Equal(t, hidden, (&Options{Secret: "x"}).seeds("lab9-demo", 100))
+	seen := map[uint64]bool{0: true}
+	for _, seed := range hidden {
+		require.False(t, seen[seed])
+		seen[seed] = true
+	}
+	require.NotContains(t, (&Options{Secret: "x"}).seeds("lab8", 100), hidden[0])
+	require.NotContains(t, (&Options{Secret: "y"}).seeds("lab9-demo", 100), hidden[0])
 }
