@@ -112,7 +112,10 @@ func (c *conn) Write(b []byte) (total int, err error) {
 			c.wait(c.writeBy)
 			continue
 		}
-		c.out.unread += k
+		if c.out.unread += k; c.out.unread > maxUnread {
+			c.net.world.Overrun("a stream from node %s to %s holds more than %d MiB that nobody has read. Does a loop write without end?",
+				c.local.Node, c.remote, maxUnread>>20)
+		}
 		s := c.out.segment(wordData, bytes.Clone(b[:k]))
 		b, total = b[k:], total+k
 		c.net.mu.Unlock()

@@ -29,6 +29,9 @@ type delivery struct {
 	poll  *half
 }
 
+// maxUnderWay is a storm. Links that are full have less.
+const maxUnderWay = 200_000
+
 const never = time.Duration(1<<63 - 1)
 
 func (d *delivery) before(e *delivery) bool {
@@ -55,6 +58,9 @@ func (n *Network) post(e errand) {
 		at = line.last
 	}
 	n.schedule(delivery{at: at, p: e.packet, f: e.flight})
+	if len(n.courier.due) > maxUnderWay {
+		n.world.Overrun("more than %d datagrams and segments are under way at once. Does a loop send without end?", maxUnderWay)
+	}
 }
 
 // ring lets the courier look.

@@ -49,6 +49,7 @@ var (
 	partitioned = &cause{"partition", ErrUnreachable}
 	crashed     = &cause{"the sender has crashed", ErrUnreachable}
 	down        = &cause{"the receiver has crashed", ErrUnreachable}
+	congested   = &cause{"the link's queue is full", ErrLost}
 	noSocket    = &cause{"no socket has the port", ErrLost}
 	queueFull   = &cause{"the socket's receive buffer is full", ErrLost}
 	backlogFull = &cause{"too many streams wait for Accept", ErrLost}

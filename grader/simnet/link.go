@@ -38,6 +38,10 @@ type Link struct {
 	// queue for it. 0 means no limit.
 	Bandwidth int
 
+	// Queue specifies how many bytes may wait for the bandwidth. A message
+	// that finds more is dropped; a stream waits. 0 means no limit.
+	Queue int
+
 	// MTU specifies the size in bytes above which a message is dropped. 0
 	// means no limit. Streams keep below it by themselves.
 	MTU int
@@ -91,8 +95,8 @@ func (l *Link) problem() string {
 		return fmt.Sprintf("Latency is %v. It cannot be negative", l.Latency)
 	case min(l.ReorderDelay.Min, l.ReorderDelay.Max) < 0:
 		return fmt.Sprintf("ReorderDelay is %v. It cannot be negative", l.ReorderDelay)
-	case min(l.Bandwidth, l.MTU) < 0:
-		return "Bandwidth or MTU is negative"
+	case min(l.Bandwidth, l.MTU, l.Queue) < 0:
+		return "Bandwidth, Queue or MTU is negative"
 	case l.Replies == nil:
 		return ""
 	case l.Replies.Replies != nil:
@@ -202,6 +206,9 @@ func (l *link) fate(d simtest.Dice, s *Link, size int, now time.Duration) fate {
 	if s.MTU > 0 && size > s.MTU {
 		return fate{drop: tooLarge}
 	}
+	if s.Queue > 0 && l.waiting(s.Bandwidth, now)+size > s.Queue {
+		return fate{drop: congested}
+	}
 	queued := l.transmit(s.Bandwidth, size, now)
 	if d.Float64() < s.Loss {
 		return fate{drop: lost}
@@ -233,6 +240,11 @@ func (s *Link) flight(d *simtest.Dice) flight {
 // pick always takes exactly one number from d.
 func (r Range) pick(d *simtest.Dice) time.Duration {
 	return r.Min + time.Duration(d.Float64()*float64(max(0, r.Max-r.Min)))
+}
+
+// waiting returns how many bytes wait for the bandwidth.
+func (l *link) waiting(bandwidth int, now time.Duration) int {
+	return int(max(0, l.busy-now).Seconds() * float64(bandwidth))
 }
 
 // transmit puts size bytes on the wire, after those that are waiting, and

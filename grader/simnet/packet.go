@@ -167,9 +167,9 @@ func (p *packet) decide(v Verdict, now time.Duration) (f fate, holder string) {
 // settings is called with mu held.
 func (p *packet) settings() *Link {
 	s := p.link.current(p.reply())
-	if p.stream && s.MTU > 0 { // A stream would cut its segments to size.
+	if p.stream && (s.MTU > 0 || s.Queue > 0) { // A stream would fit itself to them.
 		fitting := *s
-		fitting.MTU = 0
+		fitting.MTU, fitting.Queue = 0, 0
 		return &fitting
 	}
 	return s

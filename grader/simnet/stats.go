@@ -1,7 +1,9 @@
 package simnet
 
 // A Key says which messages a [Count] counts: the requests for a method on a
-// directed link, or the replies of that method on a directed link.
+// directed link, or the replies of that method on a directed link. Streams and
+// datagrams of a service have the method "tcp:6379", "udp:9000", in both
+// directions, after its port.
 type Key struct {
 	From, To string
 	Method   string
@@ -9,10 +11,11 @@ type Key struct {
 }
 
 // A Count counts messages. Sent and Bytes count a message when its sender
-// sends it, whatever becomes of it. Delivered and Dropped count copies.
+// sends it, whatever becomes of it. Delivered and Dropped count copies. What a
+// stream sends again counts once in Sent and Bytes.
 type Count struct {
 	Sent       uint64
-	Bytes      uint64 // encoded arguments and replies, without any header
+	Bytes      uint64 // encoded arguments and replies, contents of streams and datagrams, without any header
 	Delivered  uint64
 	Dropped    uint64
 	Duplicated uint64

@@ -41,7 +41,8 @@ const (
 
 const (
 	maxSegment  = 64 << 10 // bytes
-	backlog     = 4096     // connections that wait for Accept
+	maxUnread   = 256 << 20
+	backlog     = 4096 // connections that wait for Accept
 	firstRTO    = 200 * time.Millisecond
 	maxRTO      = time.Second
 	dialTimeout = 31 * time.Second

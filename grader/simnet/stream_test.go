@@ -727,3 +727,16 @@ func TestStreamsAreDeterministic(t *testing.T) {
 	}
 	require.Equal(t, run(), run())
 }
+
+// A loop that writes without end is noticed before memory runs out.
+func TestStreamStorm(t *testing.T) {
+	r := simtest.Try(t, 1, func(w *simtest.World) {
+		x := newWire(w, steady(ms))
+		data := make([]byte, 1<<20)
+		for {
+			_, _ = x.client.Write(data)
+		}
+	})
+	require.Equal(t, simtest.Stuck, r.Status)
+	require.Contains(t, r.Failures[0].Message, "that nobody has read")
+}

@@ -185,10 +185,16 @@ func (w *World) RecordFrequent(e Event) {
 	}
 }
 
-// storm ends a world in which too much happens.
 func (w *World) storm(events int) {
-	w.halted.Store(true)
-	w.fail(Stuck, fmt.Sprintf("a storm: %d events in %v of virtual time. Some loop sends without end.", events, w.Now()))
+	w.Overrun("a storm: %d events in %v of virtual time. Some loop sends without end.", events, w.Now())
+}
+
+// Overrun ends a world in which too much happens: it fails, and from now on it
+// is [World.Halted].
+func (w *World) Overrun(format string, args ...any) {
+	if !w.halted.Swap(true) {
+		w.fail(Stuck, fmt.Sprintf(format, args...))
+	}
 	w.abort()
 }
 
