@@ -280,7 +280,7 @@ func TestBadSettings(t *testing.T) {
 		"Corrupt is NaN":       {Replies: &simnet.Link{Corrupt: math.NaN()}},
 		"Latency is {-1ms 0s}": {Latency: simnet.Range{Min: -ms}},
 		"ReorderDelay":         {ReorderDelay: simnet.Range{Max: -ms}},
-		"Bandwidth or MTU":     {MTU: -1},
+		"Bandwidth, Queue or MTU":     {MTU: -1},
 		"Replies of its own":   {Replies: &simnet.Link{Replies: &simnet.Link{}}},
 	}
 	for text, link := range bad {
