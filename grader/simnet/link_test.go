@@ -275,13 +275,13 @@ func TestSetLink(t *testing.T) {
 // Settings that make no sense fail the world and are named.
 func TestBadSettings(t *testing.T) {
 	bad := map[string]simnet.Link{
-		"Loss is 10":           {Loss: 10},
-		"Duplicate is -1":      {Duplicate: -1},
-		"Corrupt is NaN":       {Replies: &simnet.Link{Corrupt: math.NaN()}},
-		"Latency is {-1ms 0s}": {Latency: simnet.Range{Min: -ms}},
-		"ReorderDelay":         {ReorderDelay: simnet.Range{Max: -ms}},
-		"Bandwidth, Queue or MTU":     {MTU: -1},
-		"Replies of its own":   {Replies: &simnet.Link{Replies: &simnet.Link{}}},
+		"Loss is 10":              {Loss: 10},
+		"Duplicate is -1":         {Duplicate: -1},
+		"Corrupt is NaN":          {Replies: &simnet.Link{Corrupt: math.NaN()}},
+		"Latency is {-1ms 0s}":    {Latency: simnet.Range{Min: -ms}},
+		"ReorderDelay":            {ReorderDelay: simnet.Range{Max: -ms}},
+		"Bandwidth, Queue or MTU": {MTU: -1},
+		"Replies of its own":      {Replies: &simnet.Link{Replies: &simnet.Link{}}},
 	}
 	for text, link := range bad {
 		r := simtest.Try(t, 1, func(w *simtest.World) { simnet.New(w, link) })
