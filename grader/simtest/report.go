@@ -105,13 +105,24 @@ func (p *report) end(results []*Result) {
 	verdictLine{Event: "done", Test: p.test, Status: status}.send()
 }
 
+// logFile returns the name of a file of a world, and makes its folder.
+func logFile(test string, seed uint64, ending string) (string, error) {
+	name := fmt.Sprintf("%s-seed%d%s", strings.ReplaceAll(test, "/", "-"), seed, ending)
+	return filepath.Join(*logFlag, name), os.MkdirAll(*logFlag, 0o755)
+}
+
+// File returns the name of a file beside the event log of this world, for what
+// a failure wants to show, and makes the folder. The ending tells it from other
+// files of the world.
+func (w *World) File(ending string) (string, error) { return logFile(w.test, w.seed, ending) }
+
 // writeLog writes the event log of a failed world to a file.
 func (r *Result) writeLog() {
 	if len(r.Events) == 0 || r.isTODO() {
 		return
 	}
-	name := filepath.Join(*logFlag, fmt.Sprintf("%s-seed%d.jsonl", strings.ReplaceAll(r.Test, "/", "-"), r.Seed))
-	if err := os.MkdirAll(*logFlag, 0o755); err != nil {
+	name, err := logFile(r.Test, r.Seed, ".jsonl")
+	if err != nil {
 		r.Notes = append(r.Notes, "the event log was not written: "+err.Error())
 		return
 	}
