@@ -94,7 +94,7 @@ func TestHostileEnds1C(t *testing.T) {
 		}
 		for range 5 { // and right inside a reply
 			bad := at.dial()
-			bad.send(bytes.Repeat(say("ECHO "+strings.Repeat("x", 10_000)), 30))
+			bad.offer(bytes.Repeat(say("ECHO "+strings.Repeat("x", 10_000)), 30), time.Second)
 			w.Sleep(20 * time.Millisecond)
 			simnet.Reset(bad.Conn)
 		}

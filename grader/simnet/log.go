@@ -33,6 +33,9 @@ func (p *packet) record(kind string) {
 // recordText is record with a word on why.
 func (p *packet) recordText(kind, text string) {
 	detail := p.detail
+	if detail == nil { // what was refused before it was sent is sent again
+		detail = func() string { return "" }
+	}
 	p.log(simtest.Event{
 		Kind: kind, From: p.link.from.name, To: p.link.to.name,
 		Msg: p.id, Name: p.flow.name, Reply: p.reply(),
