@@ -132,14 +132,14 @@ func TestHostileFloods1C(t *testing.T) {
 		greedy := at.client()
 		w.Go(func() {
 			greedy.SetWriteDeadline(time.Now().Add(time.Minute))
-			greedy.Write(bytes.Repeat(say("ECHO "+strings.Repeat("x", 1000)), 5_000))
+			greedy.Write(bytes.Repeat(say("ECHO "+strings.Repeat("x", 1000)), 1_000))
 		})
-		for i := range 5_000 {
+		for i := range 1_000 {
 			greedy.reply("ECHO")
-			if i%500 == 0 {
+			if i%100 == 0 {
 				began := w.Now()
 				good.must("GET k", `"v"`, "")
-				require.Less(w, w.Now()-began, time.Second, "another client sent 5000 commands at once; this one had to wait")
+				require.Less(w, w.Now()-began, time.Second, "another client sent 1000 commands at once; this one had to wait")
 			}
 		}
 	})
