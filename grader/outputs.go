@@ -41,6 +41,7 @@ func (o *outputs) flags(cmd *cobra.Command) {
 	add("json", "the result as JSON", func(w io.Writer, r *result.Report) error { return report.JSON(w, r) })
 	add("junit", "JUnit XML", report.JUnit)
 	add("markdown", "Markdown, for a job summary", report.Markdown)
+	add("annotations", "GitHub annotations, at the lines that failed,", report.Annotations)
 	add("gradescope", "Gradescope's results.json", report.Gradescope)
 	add("classroom50", "Classroom 50's result.json", func(w io.Writer, r *result.Report) error {
 		return report.Classroom50(w, r, os.Getenv, time.Now())

@@ -39,12 +39,32 @@ func readCourse(ctx context.Context, g git, dirty bool) (*course, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, entry := range strings.Split(strings.TrimRight(list, "\x00"), "\x00") {
+	for entry := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
 		if err := c.read(g.dir, entry); err != nil {
 			return nil, err
 		}
 	}
+	if dirty {
+		return c, c.readNew(ctx, g)
+	}
 	return c, nil
+}
+
+// readNew reads the files that git does not track yet.
+func (c *course) readNew(ctx context.Context, g git) error {
+	list, err := g.run(ctx, nil, "ls-files", "-z", "--others", "--exclude-standard")
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
+		if name == "" || strings.HasSuffix(name, "/") { // another repository
+			continue
+		}
+		if err := c.read(g.dir, "100644\t"+name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // read reads one file, listed as "MODE HASH STAGE\tNAME".
