@@ -197,7 +197,8 @@ func (c *conn) Close() error {
 	c.forget()
 	c.changed.Broadcast()
 	c.net.mu.Unlock()
-	return c.send(last)
+	sendAll(last)
+	return nil
 }
 
 // CloseWrite ends the direction to the other side, which reads io.EOF when it
@@ -210,7 +211,8 @@ func (c *conn) CloseWrite() error {
 	}
 	last := c.finish()
 	c.net.mu.Unlock()
-	return c.send(last)
+	sendAll(last)
+	return nil
 }
 
 // CloseRead makes Read return io.EOF. What arrives from now on is thrown away.
@@ -239,11 +241,11 @@ func (c *conn) openError(op string) error {
 	return nil
 }
 
-func (c *conn) send(segments []*segment) error {
+// sendAll is called without mu.
+func sendAll(segments []*segment) {
 	for _, s := range segments {
 		s.send(s.payload)
 	}
-	return nil
 }
 
 // finish ends the outgoing direction. It is called with mu held.
@@ -264,9 +266,6 @@ func (c *conn) abort(err error) []*segment {
 	}
 	s := c.out.segment(wordReset, nil)
 	c.fail(err)
-	if s.to == nil {
-		return nil
-	}
 	return []*segment{s}
 }
 

@@ -129,9 +129,7 @@ func (l *listener) Close() error {
 	}
 	last := l.end(net.ErrClosed)
 	l.net.mu.Unlock()
-	for _, s := range last {
-		s.send(s.payload)
-	}
+	sendAll(last)
 	return nil
 }
 
@@ -253,7 +251,7 @@ func (c *conn) connected(ctx context.Context) error {
 		last = c.abort(err)
 	}
 	c.net.mu.Unlock()
-	c.send(last)
+	sendAll(last)
 	return err
 }
 

@@ -13,7 +13,8 @@ const (
 )
 
 // Describe makes the event log show bodies as describe does, in place of %+v.
-// It gets the value that was sent, never a pointer. When it returns "", the
+// It gets the value that was sent, never a pointer; of streams and datagrams
+// the []byte, up to 2 KiB. When it returns "", the
 // log shows %+v after all. It is called when the world has ended, for the
 // events that are looked at.
 func (n *Network) Describe(describe func(method string, v any) string) {

@@ -9,7 +9,7 @@ import (
 	"distsys/grader/simtest"
 )
 
-// Reset breaks a stream of this package at once: both ends see ECONNRESET when
+// Reset breaks a stream at once, given one of its ends as this package made it: both ends see ECONNRESET when
 // they have read what has arrived, and what is under way is lost.
 func Reset(stream net.Conn) {
 	c := stream.(*conn)
@@ -108,8 +108,8 @@ func (i *Incarnation) crashed() {
 	n.mu.Unlock()
 	for _, s := range last {
 		s.posthumous = true
-		s.send(s.payload)
 	}
+	sendAll(last)
 }
 
 // endStreams ends everything when the world does.

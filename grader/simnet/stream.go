@@ -206,9 +206,7 @@ func (s *segment) arrive(flight) {
 		answers = h.accept(s)
 	}
 	n.mu.Unlock()
-	for _, a := range answers {
-		a.send(a.payload)
-	}
+	sendAll(answers)
 }
 
 func (s *segment) resetError() error {

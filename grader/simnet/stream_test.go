@@ -740,3 +740,69 @@ func TestStreamStorm(t *testing.T) {
 	require.Equal(t, simtest.Stuck, r.Status)
 	require.Contains(t, r.Failures[0].Message, "that nobody has read")
 }
+
+// A stream leaves its traces in the event log, and its bytes are counted.
+func TestLogOfAStream(t *testing.T) {
+	r := simtest.Try(t, 1, func(w *simtest.World) {
+		x := newWire(w, steady(ms))
+		x.write(x.client, "ping")
+		x.expect(x.server, "ping")
+		x.write(x.server, "hello")
+		x.expect(x.client, "hello")
+		require.NoError(w, x.client.Close())
+		require.NoError(w, readError(x.server))
+		require.NoError(w, x.server.Close())
+		w.Sleep(second)
+		require.Zero(w, x.ResetConns("c", "s"))
+		stats := x.Stats().Method("tcp:6379")
+		require.EqualValues(w, 4, stats.From("c").Total().Bytes)
+		require.EqualValues(w, 5, stats.From("s").Total().Bytes)
+		require.EqualValues(w, 3, stats.From("s").Total().Delivered)
+	})
+	require.False(t, r.Failed(), "%v", r.Failures)
+	require.Equal(t, []string{
+		"send dial 49152→6379", "deliver dial 49152→6379", "send accept 6379→49152", "deliver accept 6379→49152",
+		`send data 49152→6379 4 bytes: "ping"`, `deliver data 49152→6379 4 bytes: "ping"`,
+		`send data 6379→49152 5 bytes: "hello"`, `deliver data 6379→49152 5 bytes: "hello"`,
+		"send fin 49152→6379", "deliver fin 49152→6379", "send fin 6379→49152", "deliver fin 6379→49152",
+	}, kinds(r.Events))
+}
+
+// A thousand streams to one service open at once.
+func TestManyStreams(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		n := simnet.New(w, simnet.Reliable)
+		l, err := n.Node("s").Listen("tcp", ":1")
+		require.NoError(w, err)
+		w.Go(func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				go func() {
+					_, _ = io.Copy(c, struct{ io.Reader }{c})
+					_ = c.Close()
+				}()
+			}
+		})
+		var all sync.WaitGroup
+		for i := range 1000 {
+			all.Add(1)
+			w.Go(func() {
+				defer all.Done()
+				c, err := n.Node("c").DialContext(context.Background(), "tcp", "s:1")
+				require.NoError(w, err)
+				_, err = fmt.Fprint(c, i)
+				require.NoError(w, err)
+				require.NoError(w, c.(halfCloser).CloseWrite())
+				got, err := io.ReadAll(c)
+				require.NoError(w, err)
+				require.Equal(w, fmt.Sprint(i), string(got))
+				require.NoError(w, c.Close())
+			})
+		}
+		all.Wait()
+		require.NoError(w, l.Close())
+	})
+}
