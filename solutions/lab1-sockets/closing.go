@@ -1,0 +1,198 @@
+package sockets
+
+import (
+	"net"
+	"time"
+)
+
+// CloseWrite ends the stream to the other side, which gets [io.EOF] after the last
+// byte. The other direction stays open (RFC 9293, section 3.6).
+func (c *Conn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return net.ErrClosed
+	case c.err != nil:
+		return c.err
+	}
+	c.finish()
+	return nil
+}
+
+// Close ends both directions. Read and Write return [net.ErrClosed] from now on.
+// It does not wait: what was written is still sent, and then FIN. If there is
+// something that was received and not read, or if something comes later, the other
+// side is told with RST that nobody reads it (RFC 9293, section 3.6.1). When the
+// other side does not close within the UserTimeout, the connection is aborted.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	c.closed = true
+	c.readTill.set(time.Time{})
+	c.writeTill.set(time.Time{}) // This wakes all who wait.
+	// TODO(1D): end the stream; or abort it, if something was not read.
+	// BEGIN SOLUTION
+	if len(c.received) > 0 {
+		c.reset(net.ErrClosed)
+	} else {
+		c.finish()
+		c.limitFinWait()
+	}
+	// END SOLUTION
+	// STUB: todo("1D", "Conn.Close: end the stream, or abort it if something was not read (RFC 9293, 3.6)")
+	return nil
+}
+
+// finish ends this side's stream: FIN follows what was written.
+func (c *Conn) finish() {
+	// TODO(1D): have FIN sent after the last byte, and no byte after it.
+	// BEGIN SOLUTION
+	if c.state != stateClosed && !c.ended {
+		c.ended = true
+		c.writable.Broadcast() // A Write that waits for room has come too late.
+		c.output()
+	}
+	// END SOLUTION
+	// STUB: todo("1D", "Conn.finish: have FIN sent after the last byte (RFC 9293, 3.10.4)")
+}
+
+// abort ends the connection and tells the other side with RST.
+func (c *Conn) abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset(net.ErrClosed)
+}
+
+// fail ends the connection without a word. Read and Write return err.
+func (c *Conn) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over(err)
+}
+
+// over makes the connection CLOSED. With err nil both sides have ended their
+// streams in order. mu is held.
+func (c *Conn) over(err error) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	c.state = stateClosed
+	c.err = err
+	c.settle()
+	c.readable.Broadcast()
+	c.writable.Broadcast()
+	c.endpoint.remove(c)
+	if c.listener != nil {
+		c.listener.forget(c)
+	}
+	// TODO(1D): stop your timers, and let go of what is not needed any more.
+	// BEGIN SOLUTION
+	c.retransmit.stop()
+	c.loss.stop()
+	c.linger.stop()
+	c.queue, c.flight, c.pieces = nil, nil, nil
+	// END SOLUTION
+}
+
+// settle ends the waiting of Dial.
+func (c *Conn) settle() {
+	select {
+	case <-c.done:
+	default:
+		close(c.done)
+	}
+}
+
+// TODO(1D): the steps of closing and of resets (RFC 9293, sections 3.6, 3.5.3 and
+// 3.10.7.4): FIN is sent, FIN is acknowledged, FIN arrives, RST arrives, RST is sent.
+// BEGIN SOLUTION
+
+// finSent notes that this side's FIN is on its way.
+func (c *Conn) finSent() {
+	switch c.state {
+	case stateEstablished:
+		c.state = stateFinWait1
+	case stateCloseWait:
+		c.state = stateLastAck
+	}
+}
+
+// finAcknowledged notes that the other side has all of this side's stream.
+func (c *Conn) finAcknowledged() {
+	switch c.state {
+	case stateFinWait1:
+		c.state = stateFinWait2
+		c.limitFinWait()
+	case stateClosing:
+		c.waitTime()
+	case stateLastAck:
+		c.over(nil)
+	}
+}
+
+// finArrived notes that this side has all of the other side's stream.
+func (c *Conn) finArrived() {
+	c.finished = true
+	c.readable.Broadcast()
+	switch c.state {
+	case stateEstablished:
+		c.state = stateCloseWait
+	case stateFinWait1:
+		c.state = stateClosing
+	case stateFinWait2:
+		c.waitTime()
+	}
+}
+
+// waitTime stays a while to answer the other side's FIN if it comes again: the
+// acknowledgement, which nobody acknowledges, may be lost.
+func (c *Conn) waitTime() {
+	c.state = stateTimeWait
+	c.linger.set(c.transport.TimeWait)
+}
+
+// limitFinWait does not wait for ever for the other side's FIN when nobody here
+// reads any more.
+func (c *Conn) limitFinWait() {
+	if c.closed && c.state == stateFinWait2 {
+		c.linger.set(c.transport.UserTimeout)
+	}
+}
+
+// lingered is called when the time in TIME-WAIT or FIN-WAIT-2 is over.
+func (c *Conn) lingered() {
+	if c.state == stateTimeWait {
+		c.over(nil)
+	} else {
+		c.reset(ErrPeerDead)
+	}
+}
+
+// arriveReset takes a segment with RST that is in the window. Whoever guesses a
+// number that is somewhere in the window must not be able to end the connection:
+// only the very next number is proof (RFC 9293, section 3.10.7.4).
+func (c *Conn) arriveReset(s *Segment) {
+	switch {
+	case s.Seq != c.rcvNxt:
+		c.sendAck()
+	case c.state == stateTimeWait:
+		c.over(nil)
+	default:
+		c.over(ErrReset)
+	}
+}
+
+// reset tells the other side that the connection is over, and ends it. mu is held.
+func (c *Conn) reset(err error) {
+	if c.state != stateClosed {
+		c.send(&Segment{Flags: RST | ACK, Seq: c.sndNxt})
+	}
+	c.over(err)
+}
+
+// END SOLUTION
