@@ -64,7 +64,12 @@ func (c *Conn) finish() {
 func (c *Conn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// TODO(1D): send RST (RFC 9293, section 3.10.5).
+	// BEGIN SOLUTION
 	c.reset(net.ErrClosed)
+	// END SOLUTION
+	// STUB: todo("1D", "Conn.abort: tell the other side with RST (RFC 9293, 3.10.5)")
+	// STUB: c.over(net.ErrClosed)
 }
 
 // fail ends the connection without a word. Read and Write return err.

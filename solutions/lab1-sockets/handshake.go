@@ -54,7 +54,7 @@ func (c *Conn) arriveSynSent(s *Segment) {
 	case s.Flags&ACK != 0 && !acked:
 		c.endpoint.refuse(s, c.remote) // Of an old connection that the other side still has.
 	case s.Flags&RST != 0 && acked:
-		c.fail(ErrRefused)
+		c.over(ErrRefused)
 	case s.Flags&SYN != 0 && acked:
 		c.startReceiving(s)
 		c.startWindow(s)

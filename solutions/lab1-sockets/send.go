@@ -196,8 +196,13 @@ func (c *Conn) keepAlarm() {
 		if len(c.flight) == 0 {
 			c.progress = time.Now()
 		}
-		c.retransmit.set(c.rtt.timeout)
+		c.retransmit.set(min(c.rtt.timeout, c.patienceLeft()))
 	}
+}
+
+// patienceLeft returns how long the other side has until it is taken for dead.
+func (c *Conn) patienceLeft() time.Duration {
+	return c.transport.UserTimeout - time.Since(c.progress)
 }
 
 // timedOut is called when the retransmission timer expires. Nothing comes back: what
@@ -205,7 +210,7 @@ func (c *Conn) keepAlarm() {
 // told about it (RFC 6298, 5.4 to 5.6), and what the congestion window allows of the
 // rest. If there is none, the window is closed, and it sends a probe.
 func (c *Conn) timedOut() {
-	if time.Since(c.progress) >= c.transport.UserTimeout {
+	if c.patienceLeft() <= 0 {
 		c.over(ErrPeerDead)
 		return
 	}
@@ -271,6 +276,10 @@ func (c *Conn) collect(s *Segment) (news bool) {
 		}
 		c.acknowledged(f)
 	}
+	if len(c.flight) > 0 && before(c.flight[0].seq, s.Ack) {
+		c.trim(c.flight[0], s.Ack)
+		news = true
+	}
 	for _, f := range c.flight {
 		if !f.arrived && f.within(s.Ranges) {
 			note(f)
@@ -281,6 +290,18 @@ func (c *Conn) collect(s *Segment) (news bool) {
 		c.measure(newest, again)
 	}
 	return news
+}
+
+// trim cuts the beginning of a segment off that is acknowledged, when the other side
+// had no room for the rest.
+func (c *Conn) trim(f *sent, ack uint32) {
+	n := int(ack - f.seq)
+	f.seq, f.payload = ack, f.payload[n:]
+	if f.underWay {
+		c.underWay -= n
+	}
+	c.sndUna = ack
+	c.writable.Broadcast()
 }
 
 // within reports whether one of the ranges contains the segment.
