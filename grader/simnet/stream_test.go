@@ -806,3 +806,95 @@ func TestManyStreams(t *testing.T) {
 		require.NoError(w, l.Close())
 	})
 }
+
+// Whatever happens to the network, a reader gets a prefix of what was written,
+// gets all of it when the stream ends in order, and nobody waits for ever.
+func TestStreamsUnderChaos(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		n := simnet.New(w, rough)
+		var all sync.WaitGroup
+		whole, broken := 0, 0
+		var mu sync.Mutex
+		serve := func() {
+			l, err := n.Node("s").Listen("tcp", ":1")
+			require.NoError(w, err)
+			w.Go(func() {
+				for {
+					c, err := l.Accept()
+					if err != nil {
+						return
+					}
+					all.Add(1)
+					w.Go(func() {
+						defer all.Done()
+						defer c.Close()
+						_, err := io.Copy(c, struct{ io.Reader }{c})
+						if err == nil {
+							_ = c.(halfCloser).CloseWrite()
+						}
+					})
+				}
+			})
+		}
+		client := func(i int) {
+			c, err := n.Node("c").DialContext(context.Background(), "tcp", "s:1")
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			data := bytes.Repeat([]byte(fmt.Sprintf("%03d,", i)), 500)
+			sent := make(chan bool, 1)
+			w.Go(func() {
+				for k := 0; k < len(data); k += 100 {
+					if _, err := c.Write(data[k : k+100]); err != nil {
+						sent <- false
+						return
+					}
+					time.Sleep(50 * ms)
+				}
+				sent <- c.(halfCloser).CloseWrite() == nil
+			})
+			got, err := io.ReadAll(c)
+			require.True(w, bytes.HasPrefix(data, got), "stream %d gave bytes that were not written", i)
+			mu.Lock()
+			defer mu.Unlock()
+			if err == nil && <-sent {
+				require.Equal(w, len(data), len(got), "stream %d ended early", i)
+				whole++
+			} else {
+				broken++
+			}
+		}
+		n.Node("c")
+		serve()
+		for i := range 40 {
+			all.Add(1)
+			w.Go(func() { defer all.Done(); client(i) })
+			switch w.Rand().IntN(12) {
+			case 0:
+				n.Isolate("s")
+			case 1:
+				n.Cut("c", "s")
+			case 2, 3, 4:
+				n.Heal()
+			case 5:
+				n.Node("c").Pause()
+			case 6, 7:
+				n.Node("c").Resume()
+			case 8:
+				n.ResetAfter("c", "s", w.Rand().IntN(2000))
+			case 9:
+				n.Node("s").Restart()
+				serve()
+			}
+			w.Sleep(time.Duration(w.Rand().IntN(int(second))))
+		}
+		n.Node("c").Resume()
+		n.Heal()
+		began := w.Now()
+		all.Wait()
+		require.Less(w, w.Now()-began, 2*time.Minute)
+		require.NotZero(w, whole+broken)
+		w.Logf("%d streams ended in order, %d broke", whole, broken)
+	})
+}
