@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -25,6 +26,7 @@ type gradeFlags struct {
 	submission string
 	seeds      int
 	seed       uint64
+	secret     string
 	run        string
 	race       bool
 	min        float64
@@ -59,6 +61,7 @@ is below --min, and 2 when it could not grade.`,
 	flags.StringVar(&f.run, "run", "", "run only the tests whose name matches `REGEXP`")
 	flags.IntVar(&f.seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
 	flags.Uint64Var(&f.seed, "seed", 0, "run each test under the seed `N` only")
+	flags.StringVar(&f.secret, "seed-secret", "", "derive the seeds from the secret in `FILE` (default: from DISTSYS_SEED_SECRET, if that is set)")
 	flags.BoolVar(&f.race, "race", false, "build with the race detector")
 	flags.IntVar(&f.jobs, "jobs", 0, "run `N` tests at once (default: one per processor)")
 	flags.StringVar(&f.logs, "logs", "", "keep the logs of failed tests in `DIR` (default: a temporary folder)")
@@ -66,6 +69,7 @@ is below --min, and 2 when it could not grade.`,
 	f.outputs.flags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("solutions", "submission")
 	cmd.MarkFlagsMutuallyExclusive("seeds", "seed")
+	cmd.MarkFlagsMutuallyExclusive("seed-secret", "seed")
 	return cmd
 }
 
@@ -135,12 +139,32 @@ func (f *gradeFlags) options(args []string) (grading.Options, *workspace.Workspa
 			return o, nil, fmt.Errorf("--run: %w", err)
 		}
 	}
+	if o.Secret, err = seedSecret(f.secret); err != nil {
+		return o, nil, err
+	}
 	if o.LogDir == "" {
 		o.LogDir, err = os.MkdirTemp("", "distsys-logs-")
 	} else {
 		o.LogDir, err = filepath.Abs(o.LogDir)
 	}
 	return o, w, err
+}
+
+// seedSecret reads the secret that seeds derive from: out of a file, or out of
+// the environment, where a workflow has it. It never is in a command line.
+func seedSecret(file string) (string, error) {
+	if file == "" {
+		return os.Getenv("DISTSYS_SEED_SECRET"), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--seed-secret: %w", err)
+	}
+	secret := strings.TrimSpace(string(text))
+	if secret == "" {
+		return "", fmt.Errorf("--seed-secret: %s is empty", file)
+	}
+	return secret, nil
 }
 
 // watch grades, and shows how far it has come.

@@ -28,6 +28,7 @@ type Options struct {
 	Submission string         // grade the student files in this folder; "" grades those of the tree
 	Seeds      int            // 0 is as the rubric says
 	Seed       uint64         // when not 0, this seed only
+	Secret     string         // when not "", the seeds derive from it
 	Run        *regexp.Regexp // only the tests that match; nil is all
 	Race       bool           // build with the race detector even where the rubric does not ask for it
 	Jobs       int            // tests at once; 0 is GOMAXPROCS
@@ -96,8 +97,10 @@ type lab struct {
 	results map[string]runner.Result // by test
 }
 
-func (g *grader) asked(test string) bool {
-	return g.options.Run == nil || g.options.Run.MatchString(test)
+// asked reports whether a test of the lab is to be run. Hidden tests are left
+// out where they are not.
+func (g *grader) asked(r *rubric.Rubric, t rubric.Test) bool {
+	return (g.options.Run == nil || g.options.Run.MatchString(t.Name)) && (!bool(t.Hidden) || r.HiddenHere)
 }
 
 // load reads the rubrics. All mistakes in all of them are reported at once.
@@ -129,7 +132,7 @@ func (g *grader) load() error {
 
 // tests returns the lab's tests that are to be run.
 func (g *grader) tests(l *lab) []rubric.Test {
-	return slices.DeleteFunc(l.rubric.Tests(), func(t rubric.Test) bool { return !g.asked(t.Name) })
+	return slices.DeleteFunc(l.rubric.Tests(), func(t rubric.Test) bool { return !g.asked(l.rubric, t) })
 }
 
 // prepare finds the sources of a lab and checks the student's part of them.
@@ -151,6 +154,7 @@ func (g *grader) prepare(l *lab) error {
 		}
 	default:
 		problems = submission.Own(l.rubric, g.workspace.Dir(name))
+		l.overlay = g.workspace.Lay(name, nil)
 	}
 	l.refusal = joined(problems)
 	return err
@@ -170,7 +174,7 @@ func (g *grader) build(ctx context.Context, l *lab) error {
 		return nil
 	}
 	o := suite.Options{
-		Race: g.options.Race, Seeds: g.options.Seeds, Seed: g.options.Seed,
+		Race: g.options.Race, Seeds: g.options.Seeds, Seed: g.options.Seed, Secret: g.options.Secret,
 		Jobs: g.options.Jobs, LogDir: g.options.LogDir, TempDir: g.temp,
 	}
 	g.options.Progress.Building(l.rubric.Lab)

@@ -23,13 +23,14 @@ type gradescopeReport struct {
 }
 
 type gradescopeTest struct {
-	Score    result.Points `json:"score"`
-	MaxScore result.Points `json:"max_score"`
-	Status   string        `json:"status"`
-	Name     string        `json:"name"`
-	Number   string        `json:"number"`
-	Output   string        `json:"output"`
-	Tags     []string      `json:"tags"`
+	Score      result.Points `json:"score"`
+	MaxScore   result.Points `json:"max_score"`
+	Status     string        `json:"status"`
+	Name       string        `json:"name"`
+	Number     string        `json:"number"`
+	Output     string        `json:"output"`
+	Tags       []string      `json:"tags"`
+	Visibility string        `json:"visibility,omitempty"`
 }
 
 // Gradescope writes a report as results.json for Gradescope.
@@ -67,6 +68,9 @@ func gradescopeOf(l *result.Lab, p *result.Part, t result.Test) gradescopeTest {
 	}
 	if t.Status == result.Pass {
 		g.Status = "passed"
+	}
+	if t.Hidden {
+		g.Visibility = "after_published"
 	}
 	if t.Message != "" {
 		g.Output += "\n" + clip(safe(t.Message), mostGradescope)

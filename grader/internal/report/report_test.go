@@ -48,6 +48,7 @@ func sample() *result.Report {
 		}},
 	}}
 	r.Labs[0].Parts[1].Tests[2].Log = "/tmp/log.txt"
+	r.Labs[0].Parts[1].Tests[2].Hidden = true
 	r.Notes = []string{"no network namespace here: the tests could reach the network"}
 	r.Total()
 	return r

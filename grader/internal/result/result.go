@@ -52,6 +52,7 @@ type Part struct {
 // A Test is the outcome of one test.
 type Test struct {
 	Name        string   `json:"name"`
+	Hidden      bool     `json:"hidden,omitempty"` // students do not have it
 	Status      Status   `json:"status"`
 	Points      Points   `json:"points"`
 	Max         Points   `json:"max"`
@@ -61,7 +62,7 @@ type Test struct {
 	Message     string   `json:"message"`
 	Log         string   `json:"log,omitempty"` // file with the whole output, on the machine that graded
 
-	LeftOut bool `json:"-"` // by --run: nobody asked for it
+	LeftOut bool `json:"-"` // by --run, or as a hidden test in a student's tree: nobody asked for it
 }
 
 // Total fills in the points of the report, its labs and their parts.

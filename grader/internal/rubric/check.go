@@ -18,7 +18,8 @@ type checker struct {
 	shown    string
 	file     *ast.File
 	folder   string
-	declared []test // of the lab
+	declared []test // of the lab, and hidden ones
+	hidden   bool   // the hidden tests, if any, are here
 
 	listed   map[string]int // test name to line
 	mistakes []*Error
@@ -74,22 +75,16 @@ func (c *checker) files() {
 	}
 	for i, path := range r.Imports {
 		where := fmt.Sprintf("$.imports[%d]", i)
-		if Forbidden(path) {
+		switch whole, name := splitImport(path); {
+		case Forbidden(whole):
 			c.report(where, "%s must not be allowed: it breaks the grader's protection", path)
+		case name == "" && byName(path):
+			c.report(where, "%s must not be allowed as a whole: it reaches files, memory or flags; list what is needed of it, as in os.ErrDeadlineExceeded", path)
 		}
 		if slices.Index(r.Imports, path) < i {
 			c.report(where, "%s is listed twice", path)
 		}
 	}
-}
-
-// Forbidden reports whether student code must never import path.
-func Forbidden(path string) bool {
-	switch path {
-	case "C", "unsafe", "syscall", "os/exec", "plugin", "runtime/cgo", "golang.org/x/sys/unix", "testing":
-		return true
-	}
-	return strings.Contains(path, "grader/")
 }
 
 func (c *checker) part(i int) {
@@ -109,7 +104,7 @@ func (c *checker) part(i int) {
 	}
 	for j, t := range p.Tests {
 		at := fmt.Sprintf("%s.tests[%d].name", where, j)
-		c.list(at, t.Name)
+		c.list(at, t)
 		if !strings.HasSuffix(t.Name, p.ID) {
 			c.report(at, "the name of %s does not end in its part, %s", t.Name, p.ID)
 		}
@@ -122,7 +117,7 @@ func (c *checker) part(i int) {
 func (c *checker) ungraded() {
 	for i, u := range c.rubric.Ungraded {
 		where := fmt.Sprintf("$.ungraded[%d]", i)
-		c.list(where+".name", u.Name)
+		c.list(where+".name", Test{Name: u.Name})
 		if u.Reason == "" {
 			c.report(where, "%s needs a reason for being ungraded", u.Name)
 		}
@@ -130,29 +125,34 @@ func (c *checker) ungraded() {
 }
 
 // list notes that a test is in the rubric.
-func (c *checker) list(where, name string) {
-	switch {
-	case name == "":
+func (c *checker) list(where string, t Test) {
+	if t.Name == "" {
 		c.report(strings.TrimSuffix(where, ".name"), "a test needs a name")
-	case c.listed[name] != 0:
-		c.report(where, "%s is listed twice, first in line %d", name, c.listed[name])
-	case !c.isDeclared(name):
-		c.report(where, "there is no test %s in %s", name, c.folder)
-		fallthrough
-	default:
-		c.listed[name] = c.line(where)
+		return
 	}
-}
-
-func (c *checker) isDeclared(name string) bool {
-	return slices.ContainsFunc(c.declared, func(t test) bool { return t.name == name })
+	if first := c.listed[t.Name]; first != 0 {
+		c.report(where, "%s is listed twice, first in line %d", t.Name, first)
+		return
+	}
+	c.listed[t.Name] = c.line(where)
+	i := slices.IndexFunc(c.declared, func(d test) bool { return d.name == t.Name })
+	switch {
+	case i < 0 && !bool(t.Hidden):
+		c.report(where, "there is no test %s in %s", t.Name, c.folder)
+	case i < 0 && c.hidden:
+		c.report(where, "there is no test %s in %s", t.Name, filepath.Join("solutions", c.folder, HiddenFile))
+	case i >= 0 && bool(t.Hidden) != c.declared[i].hidden:
+		c.report(where, "%s is in %s: hidden is for the tests in %s, and for all of them", t.Name, c.declared[i].file, HiddenFile)
+	case i >= 0 && !c.declared[i].external && t.Points > 0:
+		c.report(where, "%s is in reach of a student's code: graded tests belong to a package whose name ends in _test", t.Name)
+	}
 }
 
 func (c *checker) unlisted() {
 	for _, t := range c.declared {
 		if c.listed[t.name] == 0 {
 			c.rubric.Unlisted = append(c.rubric.Unlisted, &Error{
-				File: filepath.Join(c.folder, t.file), Line: t.line,
+				File: t.shown(c.folder), Line: t.line,
 				Text: fmt.Sprintf("%s is in no part of %s; give it points or list it under ungraded", t.name, FileName),
 			})
 		}

@@ -12,6 +12,7 @@
 //	    tests:
 //	      - {name: TestInitialElection4A, points: 3}
 //	      - {name: TestChurn4A, points: 2, race: true}
+//	      - {name: TestNobodyKnows4A, points: 1, hidden: true}
 //	ungraded:
 //	  - {name: TestInterop, reason: needs redis-cli}
 //
@@ -38,7 +39,7 @@ type Rubric struct {
 	Title    string     `yaml:"title"`    // for people
 	Total    Points     `yaml:"total"`    // what the points of all tests add up to
 	Files    []string   `yaml:"files"`    // what a student submits
-	Imports  []string   `yaml:"imports"`  // what those files may import
+	Imports  []string   `yaml:"imports"`  // what those files may import; see [Rubric.Allowed]
 	Race     Flag       `yaml:"race"`     // run all tests with the race detector
 	Seeds    Count      `yaml:"seeds"`    // seeds a test, by default 5
 	Limits   Limits     `yaml:"limits"`   // what one test may use
@@ -48,6 +49,9 @@ type Rubric struct {
 	// Unlisted are the lab's tests that the rubric does not know. In the
 	// course's own tree that is a mistake; a student may well have added tests.
 	Unlisted []*Error `yaml:"-"`
+
+	// HiddenHere says that hidden tests can be run: the tree has the solutions.
+	HiddenHere bool `yaml:"-"`
 }
 
 // A Part groups tests.
@@ -61,7 +65,8 @@ type Part struct {
 type Test struct {
 	Name   string `yaml:"name"`
 	Points Points `yaml:"points"`
-	Race   Flag   `yaml:"race"` // run it with the race detector
+	Race   Flag   `yaml:"race"`   // run it with the race detector
+	Hidden Flag   `yaml:"hidden"` // it is in [HiddenFile], which students do not get
 }
 
 // Ungraded names a test that is in no part, and says why.
@@ -95,8 +100,19 @@ func (r *Rubric) Tests() []Test {
 	return all
 }
 
+// HiddenFile is the name of the file, in the lab's folder of solutions, whose
+// tests students do not get.
+const HiddenFile = "hidden_test.go"
+
+// hiddenDir returns the folder in which the hidden tests of the lab in dir are.
+func hiddenDir(dir string) string {
+	return filepath.Join(filepath.Dir(dir), "solutions", filepath.Base(dir))
+}
+
 // Load reads the rubric of the lab in dir and checks it against the lab's
-// tests. An error holds every mistake found, as an [Error] each.
+// tests, and those in [HiddenFile]. In a tree without the solutions, which is
+// a student's, there are none of the latter. An error holds every mistake
+// found, as an [Error] each.
 func Load(dir string) (*Rubric, error) {
 	data, err := os.ReadFile(filepath.Join(dir, FileName))
 	if err != nil {
@@ -111,7 +127,16 @@ func Load(dir string) (*Rubric, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := checker{rubric: r, shown: shown, file: file, folder: filepath.Base(dir), declared: declared}
+	hidden, err := hiddenTests(dir)
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(hiddenDir(dir))
+	c := checker{
+		rubric: r, shown: shown, file: file, folder: filepath.Base(dir),
+		declared: append(declared, hidden...), hidden: err == nil,
+	}
+	r.HiddenHere = c.hidden
 	return r, c.check()
 }
 

@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 	require.Equal(t, Limits{Time: Duration(90 * time.Second), Memory: 512 << 20, Output: 1 << 20}, r.Limits)
 	require.Equal(t, Count(5), r.Seeds)
 	require.True(t, bool(r.Race))
-	require.Equal(t, []Test{{"TestOne9A", 2, false}, {"TestTwo9A", 1, false}, {"TestThree9B", 2, true}}, r.Tests())
+	require.Equal(t, []Test{{"TestOne9A", 2, false, false}, {"TestTwo9A", 1, false, false}, {"TestThree9B", 2, true, false}}, r.Tests())
 	require.Empty(t, r.Unlisted)
 	require.Equal(t, Points(3), r.Parts[0].Points())
 }
@@ -89,6 +89,9 @@ func TestMistakes(t *testing.T) {
 		{"a test as a file", "b.go", "b_test.go", `lab9-demo/rubric.yaml:4: "b_test.go" is not the name of a Go file that a student can submit`},
 		{"a path as a file", "b.go", "../b.go", `lab9-demo/rubric.yaml:4: "../b.go" is not the name of a Go file that a student can submit`},
 		{"forbidden import", "sync", "unsafe", "lab9-demo/rubric.yaml:5: unsafe must not be allowed: it breaks the grader's protection"},
+		{"forbidden name", "sync", "syscall.Exit", "lab9-demo/rubric.yaml:5: syscall.Exit must not be allowed: it breaks the grader's protection"},
+		{"import by name only", "sync", "os", "lab9-demo/rubric.yaml:5: os must not be allowed as a whole: it reaches files, memory or flags; list what is needed of it, as in os.ErrDeadlineExceeded"},
+		{"hidden in the open", "points: 2, race: true", "points: 2, hidden: true", "lab9-demo/rubric.yaml:18: TestThree9B is in demo_test.go: hidden is for the tests in hidden_test.go, and for all of them"},
 		{"not YAML", "files: [a.go", "files: [a.go]]", "lab9-demo/rubric.yaml:4: "},
 		{"two documents", "ungraded:", "---\nungraded:", "lab9-demo/rubric.yaml:20: a rubric is one YAML document"},
 	} {
@@ -113,6 +116,66 @@ func TestManyMistakes(t *testing.T) {
 	_, err := load(t, strings.NewReplacer("total: 5", "total: 6", "TestThree9B", "TestFour9B").Replace(good))
 	require.EqualError(t, err, `lab9-demo/rubric.yaml:3: the tests add up to 5 points, total says 6
 lab9-demo/rubric.yaml:18: there is no test TestFour9B in lab9-demo`)
+}
+
+func TestAllowed(t *testing.T) {
+	r := &Rubric{Imports: []string{"net", "math/rand/v2", "gopkg.in/yaml.v3", "os.ErrClosed", "os.IsTimeout", "reflect", "unsafe.Pointer"}}
+	for _, test := range []struct {
+		path  string
+		names []string
+		ok    bool
+	}{
+		{"net", nil, true}, {"math/rand/v2", nil, true}, {"gopkg.in/yaml.v3", nil, true},
+		{"os", []string{"ErrClosed", "IsTimeout"}, true},
+		{"net/http", nil, false}, {"reflect", nil, false}, {"unsafe", nil, false}, {"gopkg.in/yaml", nil, false},
+	} {
+		names, ok := r.Allowed(test.path)
+		require.Equal(t, test.ok, ok, test.path)
+		require.Equal(t, test.names, names, test.path)
+	}
+}
+
+// A test in the lab's own package is in reach of a student's code.
+func TestGradedTestsAreExternal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lab9-demo")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, FileName), []byte(good), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "demo_test.go"), []byte(strings.Replace(tests, "demo_test", "demo", 1)), 0o644))
+	_, err := Load(dir)
+	require.ErrorContains(t, err, "lab9-demo/rubric.yaml:12: TestOne9A is in reach of a student's code: graded tests belong to a package whose name ends in _test")
+}
+
+// Hidden tests are in the solutions. A student's tree has neither.
+func TestHidden(t *testing.T) {
+	rubric := strings.Replace(good, "points: 2, race: true}", "points: 1, race: true}\n      - {name: TestHidden9B, points: 1, hidden: true}", 1)
+	root := t.TempDir()
+	dir := filepath.Join(root, "lab9-demo")
+	write := func(name, text string) {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	write("lab9-demo/"+FileName, rubric)
+	write("lab9-demo/demo_test.go", tests)
+	r, err := Load(dir)
+	require.NoError(t, err)
+	require.False(t, r.HiddenHere)
+
+	write("solutions/lab9-demo/demo.go", "package demo\n")
+	_, err = Load(dir)
+	require.EqualError(t, err, "lab9-demo/rubric.yaml:19: there is no test TestHidden9B in solutions/lab9-demo/hidden_test.go")
+
+	hidden := "package demo_test\n\nimport \"testing\"\n\nfunc TestHidden9B(t *testing.T) {}\n"
+	write("solutions/lab9-demo/"+HiddenFile, hidden)
+	r, err = Load(dir)
+	require.NoError(t, err)
+	require.True(t, r.HiddenHere)
+	require.True(t, bool(r.Tests()[3].Hidden))
+
+	write("solutions/lab9-demo/"+HiddenFile, hidden+"\nfunc TestForgotten9B(t *testing.T) {}\n")
+	r, err = Load(dir)
+	require.NoError(t, err)
+	require.EqualError(t, r.Unlisted[0], "solutions/lab9-demo/hidden_test.go:7: TestForgotten9B is in no part of rubric.yaml; give it points or list it under ungraded")
 }
 
 func TestSizeString(t *testing.T) {

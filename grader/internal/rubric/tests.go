@@ -1,9 +1,11 @@
 package rubric
 
 import (
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"strings"
 	"unicode"
@@ -15,6 +17,17 @@ type test struct {
 	name string
 	file string // without the folder
 	line int
+
+	external bool // in a package of its own, not in the lab's
+	hidden   bool
+}
+
+// shown returns the file's name in messages.
+func (t *test) shown(lab string) string {
+	if t.hidden {
+		return filepath.Join("solutions", lab, t.file)
+	}
+	return filepath.Join(lab, t.file)
 }
 
 // testsIn returns the test functions that the files in dir declare, in order.
@@ -26,15 +39,40 @@ func testsIn(dir string) ([]test, error) {
 	}
 	var tests []test
 	for _, path := range files {
-		fset := token.NewFileSet()
-		f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+		in, err := testsInFile(path)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range f.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && isTest(fn) {
-				tests = append(tests, test{fn.Name.Name, filepath.Base(path), fset.Position(fn.Pos()).Line})
-			}
+		tests = append(tests, in...)
+	}
+	return tests, nil
+}
+
+// hiddenTests returns the hidden tests of the lab in dir.
+func hiddenTests(dir string) ([]test, error) {
+	tests, err := testsInFile(filepath.Join(hiddenDir(dir), HiddenFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for i := range tests {
+		tests[i].hidden = true
+	}
+	return tests, err
+}
+
+func testsInFile(path string) ([]test, error) {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	var tests []test
+	for _, d := range f.Decls {
+		if fn, ok := d.(*ast.FuncDecl); ok && isTest(fn) {
+			tests = append(tests, test{
+				name: fn.Name.Name, file: filepath.Base(path), line: fset.Position(fn.Pos()).Line,
+				external: strings.HasSuffix(f.Name.Name, "_test"),
+			})
 		}
 	}
 	return tests, nil

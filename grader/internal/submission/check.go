@@ -18,15 +18,15 @@ import (
 const mostProblems = 10
 
 // Check returns what the course does not allow in a student's source file:
-// imports that are not in the rubric's list, and comments that direct the
-// compiler. Shown is the file's name in messages.
+// imports that are not in the rubric's list, comments that direct the compiler,
+// and changes to what belongs to another package. Shown is the file's name in messages.
 func Check(r *rubric.Rubric, shown string, src []byte) []Problem {
 	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, shown, src, parser.ParseComments|parser.SkipObjectResolution)
+	file, err := parser.ParseFile(fset, shown, src, parser.ParseComments)
 	if err != nil {
 		return syntaxProblems(shown, err)
 	}
-	c := &sourceChecker{rubric: r, shown: shown, fset: fset}
+	c := &sourceChecker{rubric: r, shown: shown, fset: fset, imported: map[string]string{}}
 	for _, spec := range file.Imports {
 		c.importSpec(spec)
 	}
@@ -35,6 +35,7 @@ func Check(r *rubric.Rubric, shown string, src []byte) []Problem {
 			c.comment(comment, comment.Pos() < file.Package)
 		}
 	}
+	ast.Inspect(file, c.node)
 	return first(c.problems)
 }
 
@@ -60,6 +61,7 @@ type sourceChecker struct {
 	rubric   *rubric.Rubric
 	shown    string
 	fset     *token.FileSet
+	imported map[string]string // name in the file to path
 	problems []Problem
 }
 
@@ -71,8 +73,18 @@ func (c *sourceChecker) report(pos token.Pos, format string, args ...any) {
 
 func (c *sourceChecker) importSpec(spec *ast.ImportSpec) {
 	path, err := strconv.Unquote(spec.Path.Value)
-	if err != nil || rubric.Forbidden(path) || !slices.Contains(c.rubric.Imports, path) {
+	if err != nil {
+		path = spec.Path.Value
+	}
+	if _, ok := c.rubric.Allowed(path); !ok {
 		c.report(spec.Pos(), "import %s is not allowed in this lab", spec.Path.Value)
+		return
+	}
+	switch name := importName(spec, path); name {
+	case ".":
+		c.report(spec.Pos(), "import . is not allowed: name the package")
+	default:
+		c.imported[name] = path
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"distsys/grader/internal/rubric"
 )
@@ -77,6 +78,9 @@ func Take(r *rubric.Rubric, dir, labDir, staging string) (*Submission, error) {
 		s.Problems = []Problem{{r.Lab, 0, "nothing was submitted: expected " + listed(r.Files)}}
 	}
 	s.Ignored = ignored(r, from, labDir)
+	if from != dir {
+		s.Ignored = append(ignoredAbove(dir, filepath.Dir(labDir)), s.Ignored...)
+	}
 	return s, nil
 }
 
@@ -121,7 +125,8 @@ func read(dir, name string) ([]byte, error) {
 	if err := acceptable(info); err != nil {
 		return nil, err
 	}
-	f, err := os.Open(path)
+	// It does not wait for the other end of a pipe, should it have become one.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +177,22 @@ func ignored(r *rubric.Rubric, from, labDir string) []string {
 	}
 	if more := len(notes) - mostIgnored; more > 0 {
 		notes = append(notes[:mostIgnored], fmt.Sprintf("ignored %d more files", more))
+	}
+	return notes
+}
+
+// ignoredAbove says what was left at the root of the repository, and could
+// have mattered.
+func ignoredAbove(dir, root string) []string {
+	var notes []string
+	for _, name := range []string{"go.mod", "go.sum", "go.work"} {
+		theirs, err := read(dir, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if ours, _ := read(root, name); err != nil || !bytes.Equal(ours, theirs) {
+			notes = append(notes, fmt.Sprintf("ignored %s: it comes from the course's tree", name))
+		}
 	}
 	return notes
 }

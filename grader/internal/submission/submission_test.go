@@ -12,7 +12,7 @@ import (
 	"distsys/grader/internal/rubric"
 )
 
-var demo = &rubric.Rubric{Lab: "lab9-demo", Files: []string{"a.go", "b.go"}, Imports: []string{"sync", "time"}}
+var demo = &rubric.Rubric{Lab: "lab9-demo", Files: []string{"a.go", "b.go"}, Imports: []string{"io", "net", "os.ErrClosed", "os.ErrDeadlineExceeded", "sync", "time"}}
 
 const good = "package demo\n"
 
@@ -126,7 +126,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"allowed", "package demo\n\nimport (\n\t\"sync\"\n\tclock \"time\"\n)\n", nil},
 		{"harmless comments", "// Package demo, see http://go.dev and //go:build.\npackage demo\n\n//go:noinline\n//line of thought\n//exported\nfunc f() {}\n", nil},
-		{"not listed", "package demo\n\nimport \"net\"\n", []string{`a.go:3: import "net" is not allowed in this lab`}},
+		{"not listed", "package demo\n\nimport \"os/user\"\n", []string{`a.go:3: import "os/user" is not allowed in this lab`}},
 		{"unsafe", "package demo\n\nimport _ \"unsafe\"\n", []string{`a.go:3: import "unsafe" is not allowed in this lab`}},
 		{"cgo", "package demo\n\nimport \"C\"\n", []string{`a.go:3: import "C" is not allowed in this lab`}},
 		{"raw string", "package demo\n\nimport `os/exec`\n", []string{"a.go:3: import `os/exec` is not allowed in this lab"}},
@@ -137,8 +137,20 @@ func TestCheck(t *testing.T) {
 		{"constraint", "//go:build ignore\n\npackage demo\n", []string{"a.go:1: //go:build is not allowed"}},
 		{"old constraint", "// +build ignore\n\npackage demo\n", []string{"a.go:1: build constraints are not allowed"}},
 		{"export", "package demo\n\n//export f\nfunc f() {}\n", []string{"a.go:3: //export is not allowed"}},
-		{"line", "package demo\n\n//line raft_test.go:1\nimport \"net\"\n", []string{`a.go:4: import "net" is not allowed in this lab`, "a.go:3: line directives are not allowed"}},
+		{"line", "package demo\n\n//line raft_test.go:1\nimport \"log\"\n", []string{`a.go:4: import "log" is not allowed in this lab`, "a.go:3: line directives are not allowed"}},
 		{"line inside a line", "package demo\n\nvar x /*line x.go:7:1*/ int\n", []string{"a.go:3: line directives are not allowed"}},
+		{"listed by name", "package demo\n\nimport \"os\"\n\nvar err = os.ErrClosed\n", nil},
+		{"not listed by name", "package demo\n\nimport system \"os\"\n\nvar exit = system.Exit\n", []string{"a.go:5: os.Exit is not allowed in this lab; of os there is only ErrClosed and ErrDeadlineExceeded"}},
+		{"all names at once", "package demo\n\nimport . \"os\"\n", []string{"a.go:3: import . is not allowed: name the package"}},
+		{"changed", "package demo\n\nimport \"io\"\n\nfunc init() { io.EOF = nil }\n", []string{"a.go:5: io.EOF must not be changed: it belongs to another package"}},
+		{"changed by way of others", "package demo\n\nimport \"net\"\nimport \"time\"\n\nfunc f() {\n\tp := &net.ErrClosed\n\t*p, (*time.Local) = nil, *time.UTC\n\tfor net.IPv4bcast[0] = range 3 {\n\t}\n\tnet.IPv4zero[0]++\n}\n", []string{
+			"a.go:7: net.ErrClosed must not be changed: it belongs to another package",
+			"a.go:8: time.Local must not be changed: it belongs to another package",
+			"a.go:9: net.IPv4bcast must not be changed: it belongs to another package",
+			"a.go:11: net.IPv4zero must not be changed: it belongs to another package",
+		}},
+		{"a variable that hides a package", "package demo\n\nimport \"net\"\n\ntype x struct{ ErrClosed error }\n\nfunc f(net *x, os struct{ Exit int }) { net.ErrClosed = nil; os.Exit++; p := &net.ErrClosed; *p = nil }\n\nvar _ net.Conn\n", nil},
+		{"memory", "package demo\n\nfunc f(v interface{ UnsafeAddr() uintptr }) { v.UnsafeAddr() }\n", []string{"a.go:3: UnsafeAddr is not allowed"}},
 		{"syntax", "package demo\n\nfunc f( {\n", []string{"a.go:3: syntax error: expected ')', found '{'", "a.go:4: syntax error: expected ')', found newline"}},
 		{"not text", "\xff\xfe\x00", []string{"a.go:1: syntax error: illegal UTF-8 encoding (got UTF-16)"}},
 	} {
@@ -153,9 +165,9 @@ func TestCheck(t *testing.T) {
 }
 
 func TestOwn(t *testing.T) {
-	dir := folderOf(t, map[string]string{"a.go": "package demo\n\nimport \"net\"\n", "extra.go": good})
+	dir := folderOf(t, map[string]string{"a.go": "package demo\n\nimport \"log\"\n", "extra.go": good})
 	require.Equal(t, []string{
-		`lab9-demo/a.go:3: import "net" is not allowed in this lab`,
+		`lab9-demo/a.go:3: import "log" is not allowed in this lab`,
 		"lab9-demo: b.go is missing",
 	}, texts(Own(demo, dir)))
 }

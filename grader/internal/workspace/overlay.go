@@ -6,6 +6,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+
+	"distsys/grader/internal/rubric"
 )
 
 // An Overlay lays files over others, in the form that the go command's
@@ -16,10 +18,11 @@ type Overlay struct {
 	Replace map[string]string
 }
 
-// Lay returns an overlay that puts files over those of a lab. Files maps names
-// in the lab's folder to absolute paths.
+// Lay returns an overlay that puts files over those of a lab, and the hidden
+// tests beside them. Files maps names in the lab's folder to absolute paths.
 func (w *Workspace) Lay(lab string, files map[string]string) Overlay {
 	o := Overlay{Replace: map[string]string{}}
+	w.layHidden(lab, o)
 	for name, path := range files {
 		if at := filepath.Join(w.Dir(lab), name); at != path {
 			o.Replace[at] = path
@@ -29,7 +32,8 @@ func (w *Workspace) Lay(lab string, files map[string]string) Overlay {
 }
 
 // LayReference returns an overlay that puts the reference solution over a lab.
-// Go files of the lab that are not in the solution vanish.
+// Go files of the lab that are not in the solution vanish. The hidden tests are
+// laid beside it.
 func (w *Workspace) LayReference(lab string) (Overlay, error) {
 	names, err := Sources(w.ReferenceDir(lab))
 	if err != nil {
@@ -40,6 +44,7 @@ func (w *Workspace) LayReference(lab string) (Overlay, error) {
 		return Overlay{}, err
 	}
 	o := Overlay{Replace: map[string]string{}}
+	w.layHidden(lab, o)
 	for _, name := range present {
 		o.Replace[filepath.Join(w.Dir(lab), name)] = ""
 	}
@@ -47,6 +52,14 @@ func (w *Workspace) LayReference(lab string) (Overlay, error) {
 		o.Replace[filepath.Join(w.Dir(lab), name)] = filepath.Join(w.ReferenceDir(lab), name)
 	}
 	return o, nil
+}
+
+// layHidden adds the hidden tests of a lab, when there are any.
+func (w *Workspace) layHidden(lab string, o Overlay) {
+	path := filepath.Join(w.ReferenceDir(lab), rubric.HiddenFile)
+	if _, err := os.Stat(path); err == nil {
+		o.Replace[filepath.Join(w.Dir(lab), rubric.HiddenFile)] = path
+	}
 }
 
 // Under returns the overlay with another on top of it.

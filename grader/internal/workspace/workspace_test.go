@@ -60,6 +60,8 @@ func TestLayReference(t *testing.T) {
 		filepath.Join(lab, "a.go"):     filepath.Join(reference, "a.go"),
 		filepath.Join(lab, "b.go"):     filepath.Join(reference, "b.go"),
 		filepath.Join(lab, "stray.go"): "",
+
+		filepath.Join(lab, "hidden_test.go"): filepath.Join(reference, "hidden_test.go"),
 	}, o.Replace)
 	_, err = w.LayReference("lab2-two")
 	require.ErrorContains(t, err, "the reference solution: ")
@@ -71,5 +73,6 @@ func TestOverlayWriteFile(t *testing.T) {
 	require.NoError(t, w.Lay("lab1-one", map[string]string{"a.go": "/tmp/a.go"}).WriteFile(path))
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.JSONEq(t, `{"Replace": {"`+w.Dir("lab1-one")+`/a.go": "/tmp/a.go"}}`, string(text))
+	lab := w.Dir("lab1-one")
+	require.JSONEq(t, `{"Replace": {"`+lab+`/a.go": "/tmp/a.go", "`+lab+`/hidden_test.go": "`+w.ReferenceDir("lab1-one")+`/hidden_test.go"}}`, string(text))
 }
