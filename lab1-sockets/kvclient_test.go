@@ -77,13 +77,13 @@ func isReply(got, want string) bool {
 	return got == want || strings.HasPrefix(want, "(error)") && strings.HasPrefix(got, want)
 }
 
-// reply reads the reply to a command.
-func (c *kvClient) reply(to string) string {
+// reply reads the reply to a command. If there is none, it says why there must be.
+func (c *kvClient) reply(to string, why ...string) string {
 	c.w.Helper()
 	c.SetReadDeadline(time.Now().Add(patience))
 	text, err := readReply(c.in)
 	if err != nil {
-		c.w.Fatalf("%s sent %.100q and waits for the reply, but %v", c.name, to, ended(err))
+		c.w.Fatalf("%s sent %s and waits for the reply, but %v\n%s", c.name, shown(to), ended(err), strings.Join(why, "\n"))
 	}
 	return text
 }

@@ -121,7 +121,7 @@ func TestHalfACommand1C(t *testing.T) {
 		} {
 			for cut := 1; cut < len(form.next); cut++ {
 				c.sendText(form.whole + form.next[:cut])
-				got := c.reply(form.whole)
+				got := c.reply(form.whole+form.next[:cut], "the first command is there, and must be answered whether or not the rest of the second one comes")
 				require.Equal(w, `"1"`, got, "the client sent %q", form.whole+form.next[:cut])
 				c.sendText(form.next[cut:])
 				require.Equal(w, `"2"`, c.reply(form.next), "the client sent %q and, after the first reply, %q", form.whole+form.next[:cut], form.next[cut:])

@@ -6,8 +6,9 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"sync"
 	"time"
+
+	"github.com/sasha-s/go-deadlock"
 )
 
 // TODO(1A): what EchoServer and KVServer have in common, if you like: to accept
@@ -17,7 +18,7 @@ import (
 // A server accepts connections, remembers the open ones, and shuts down. Its
 // zero value is ready for use.
 type server struct {
-	mu       sync.Mutex // guards what follows; held for a few instructions
+	mu       deadlock.Mutex // guards what follows; held for a few instructions
 	listener net.Listener
 	conns    map[net.Conn]struct{}
 	closing  chan struct{} // closed when Shutdown begins
