@@ -14,7 +14,7 @@ import (
 // classCommand returns the verb that grades many submissions.
 func classCommand() *cobra.Command {
 	var o class.Options
-	var shard, due string
+	var shard, due, secret string
 	cmd := &cobra.Command{
 		Use:   "class SUBMISSIONS --out DIR [LAB...]",
 		Short: "Grade the submissions of a whole class",
@@ -58,6 +58,9 @@ computer wrote into the commit.`,
 			if o.Late.Percent < 0 || o.Late.Percent > 100 {
 				return errors.New("--late is a percentage, from 0 to 100")
 			}
+			if o.Grading.Secret, err = seedSecret(secret); err != nil {
+				return err
+			}
 			w, err := workspace.Find(".")
 			if err != nil {
 				return err
@@ -80,6 +83,7 @@ computer wrote into the commit.`,
 	flags.StringVar(&shard, "shard", "", "grade part `I/N` of the class")
 	flags.IntVar(&o.Jobs, "jobs", 0, "grade `N` submissions at once (default: one per processor)")
 	flags.IntVar(&o.Grading.Seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
+	flags.StringVar(&secret, "seed-secret", "", "derive the seeds from the secret in `FILE` (default: from DISTSYS_SEED_SECRET, if that is set)")
 	flags.StringVar(&due, "due", "", "the last commit up to `TIME` counts (2026-11-20T23:59:00+01:00)")
 	flags.Float64Var(&o.Late.Percent, "late", 0, "a later commit counts, less `PERCENT` of its points a day")
 	flags.BoolVar(&o.Late.Best, "best", false, "the better of the last commit in time and the last of all counts")

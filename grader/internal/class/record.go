@@ -143,7 +143,7 @@ func readRecord(name string) *Record {
 // grader and the options.
 func digestTree(w *workspace.Workspace, o Options) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %+v %d %d %v %v", o.Grading.Labs, o.Late, o.Grading.Seeds, o.Grading.Seed, o.Grading.Race, o.Grading.Run)
+	fmt.Fprintf(h, "%v %+v %d %q", o.Grading.Labs, o.Late, o.Grading.Seeds, o.Grading.Secret)
 	dirs := []string{"go.mod", "go.sum", "grader"}
 	for _, lab := range o.Grading.Labs {
 		dirs = append(dirs, lab, filepath.Join("solutions", lab)) // hidden tests
