@@ -62,7 +62,7 @@ func TestStarter(t *testing.T) {
 	for _, name := range []string{"GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"} {
 		env = append(env, name+"="+filepath.Join(temp, name))
 	}
-	printed := runSteps(t, filepath.Join(clone, ".github", "workflows", "grade.yml"), clone, env)
+	printed := runJob(t, filepath.Join(clone, ".github", "workflows", "grade.yml"), "grade", clone, env)
 	r := readReport(t, filepath.Join(temp, "result.json"))
 	require.Zero(t, r.Points)
 	require.Contains(t, printed, "::error file=lab")
@@ -84,28 +84,27 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// runSteps runs the shell steps of a workflow, one after another, as GitHub
-// would, and returns what they print.
-func runSteps(t *testing.T, workflow, dir string, env []string) string {
+// runJob runs the shell steps of a job of a workflow, one after another, as
+// GitHub would, and returns what they print. Env stands for what the workflow
+// takes from GitHub.
+func runJob(t *testing.T, workflow, job, dir string, env []string) string {
 	t.Helper()
 	var w struct {
 		Jobs map[string]struct {
 			Steps []struct {
-				Name, Run string
-				Env       map[string]string
+				Run string
 			}
 		}
 	}
 	require.NoError(t, yaml.Unmarshal([]byte(read(t, workflow)), &w))
+	require.NotEmpty(t, w.Jobs[job].Steps, "%s has no job %s", workflow, job)
 	var out strings.Builder
-	for _, job := range w.Jobs {
-		for _, step := range job.Steps {
-			if step.Run != "" {
-				out.WriteString(execute(t, dir, env, "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run))
-			}
+	for _, step := range w.Jobs[job].Steps {
+		if step.Run != "" {
+			out.WriteString(execute(t, dir, env, "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step.Run))
 		}
 	}
-	require.NotEmpty(t, out.String(), "%s has no shell steps", workflow)
+	require.NotEmpty(t, out.String(), "job %s of %s has no shell steps that print", job, workflow)
 	return out.String()
 }
 
