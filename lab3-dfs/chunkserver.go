@@ -160,7 +160,7 @@ func (s *ChunkServer) Read(args *ReadArgs, reply *ReadReply) error {
 func (s *ChunkServer) noteSpace(err error) error {
 	if errors.Is(err, ErrNoSpace) {
 		s.mu.Lock()
-		s.full = time.Now().Add(s.cfg.DeadAfter)
+		s.full = time.Now().Add(12 * s.cfg.DeadAfter)
 		s.mu.Unlock()
 		s.report()
 	}
@@ -172,16 +172,21 @@ func (s *ChunkServer) noteSpace(err error) error {
 func (s *ChunkServer) heartbeats() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for failed := ""; ; {
 		select {
 		case <-timer.C:
 		case <-s.wake:
 		case <-s.ctx.Done():
 			return
 		}
+		now := ""
 		if err := s.heartbeat(); err != nil && s.ctx.Err() == nil {
-			log.Printf("dfs: chunkserver at %s: heartbeat: %v", s.addr, err)
+			now = err.Error()
 		}
+		if now != "" && now != failed {
+			log.Printf("dfs: chunkserver at %s: heartbeat: %s", s.addr, now)
+		}
+		failed = now
 		for _, id := range s.store.abandoned(time.Now().Add(-4 * s.cfg.DeadAfter)) {
 			s.store.discard(id)
 		}

@@ -34,7 +34,10 @@ func newPeers(cfg Config) *peers { return &peers{cfg: cfg, conns: map[string]*pe
 // CallTimeout at most and no longer than ctx lives. After a timeout nobody knows
 // whether the call was, or will be, executed; reply must not be used again. The
 // errors of this package and of io/fs come back as what they are.
-func (p *peers) call(ctx context.Context, addr, method string, args, reply any) error {
+func (p *peers) call(ctx context.Context, addr, method string, args, reply any) (err error) {
+	if p.cfg.Trace != nil {
+		defer func() { p.cfg.Trace(addr, method, args, err) }()
+	}
 	ctx, cancel := context.WithTimeout(ctx, p.cfg.CallTimeout)
 	defer cancel()
 	c, err := p.connect(ctx, addr)

@@ -39,6 +39,9 @@ type Config struct {
 	CallTimeout time.Duration // how long a call of another machine may take; default 10 s
 	Checkpoint  int           // records after which the master begins a new log; default 10,000
 	Dial        Dialer        // reaches the others; default TCP
+
+	// Trace, unless nil, is told of every call when it ends. It must not wait.
+	Trace func(addr, method string, args any, err error)
 }
 
 // WithDefaults returns the configuration with every zero field filled in.

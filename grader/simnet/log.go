@@ -40,19 +40,31 @@ func (p *packet) recordText(kind, text string) {
 	p.log(simtest.Event{
 		Kind: kind, From: p.link.from.name, To: p.link.to.name,
 		Msg: p.id, Name: p.flow.name, Reply: p.reply(),
-		Lazy: func() string { return "(" + text + ") " + detail() },
+		Lazy: func() string {
+			if detail == nil { // it never left
+				return "(" + text + ")"
+			}
+			return "(" + text + ") " + detail()
+		},
 	})
 }
 
 // log keeps all events of calls, and the last ones of datagrams and of data
 // on streams, which are many.
 func (p *packet) log(e simtest.Event) {
+	if p.stream && p.net.hidden.Load() {
+		return
+	}
 	if p.word == wordDatagram || p.word == wordData {
 		p.net.world.RecordFrequent(e)
 		return
 	}
 	p.net.world.Record(e)
 }
+
+// HideStreams keeps what passes on streams out of the event log, for a test that
+// puts something better there: the calls that the streams carry.
+func (n *Network) HideStreams() { n.hidden.Store(true) }
 
 // A body is what the event log knows of a message.
 type body struct {

@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"distsys/grader/simtest"
@@ -47,6 +48,7 @@ type Network struct {
 	idle       []*carrier
 	over       bool // carriers go home
 	describe   func(method string, v any) string
+	hidden     atomic.Bool // streams are not logged
 	complaints map[string]bool
 
 	courier      courier

@@ -191,7 +191,7 @@ func (m *Master) Chunks(args *ChunksArgs, reply *ChunksReply) error {
 // file returns the file with that path or, without a path, that ID. The mutex is
 // held.
 func (m *Master) file(path string, id FileID) (*inode, error) {
-	if path == "" {
+	if path == "" && id != 0 {
 		if f := m.ns.files[id]; f != nil {
 			return f, nil
 		}

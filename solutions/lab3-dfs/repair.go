@@ -73,12 +73,12 @@ func (m *Master) needy() []*chunk {
 }
 
 // forgetLostCopies gives up copies that did not come in time, or whose server is
-// dead. The mutex is held.
+// dead or full. The mutex is held.
 func (m *Master) forgetLostCopies() {
 	now := time.Now()
 	for id, copies := range m.copies {
 		maps.DeleteFunc(copies, func(server string, until time.Time) bool {
-			return now.After(until) || !m.alive(m.servers[server])
+			return now.After(until) || !m.alive(m.servers[server]) || m.servers[server].full
 		})
 		if len(copies) == 0 || m.ns.Chunks[id] == nil {
 			delete(m.copies, id)
