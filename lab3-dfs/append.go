@@ -29,12 +29,12 @@ func (c *Client) Append(ctx context.Context, path string, record []byte) (offset
 	return 0, pathError("append", path, todo("3D", "Client.Append: find the primary, and have it append (§3.3)"))
 }
 
-// NewVersion raises the version of a replica. Whoever appends must know it from
-// now on.
-func (s *ChunkServer) NewVersion(args *NewVersionArgs, reply *NewVersionReply) error {
+// Promise promises to refuse appends of earlier versions, and tells how long the
+// replica is.
+func (s *ChunkServer) Promise(args *PromiseArgs, reply *PromiseReply) error {
 	r, err := s.store.get(args.ID, 0)
 	if errors.Is(err, ErrNoChunk) && args.Create {
-		if err := s.noteSpace(s.store.create(args.ID, args.Version)); err != nil {
+		if err := s.noteSpace(s.store.create(args.ID, 0)); err != nil {
 			return err
 		}
 		r, err = s.store.get(args.ID, 0)
@@ -43,11 +43,18 @@ func (s *ChunkServer) NewVersion(args *NewVersionArgs, reply *NewVersionReply) e
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): take the version, on the disk too (see store.setVersion), and
-		// answer how long the replica is. A replica that is damaged, or has a higher
-		// version, cannot take part.
-		return todo("3D", "NewVersion: take the version (§4.5)")
+		// TODO(3D): promise (see promise), and answer how long the replica is. A replica
+		// that is damaged, or has promised or has a higher version, cannot take part.
+		return todo("3D", "Promise: refuse earlier versions from now on (§4.5)")
 	})
+}
+
+// promise notes the version that a replica has promised. If it was the primary, it
+// is no more.
+func (s *ChunkServer) promise(r *replica, v Version) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	r.promised, r.primary = v, nil
 }
 
 // change runs a function that changes a replica, when no other does.
@@ -65,16 +72,18 @@ func (s *ChunkServer) change(r *replica, f func(now view) error) error {
 	return f(now)
 }
 
-// Grant cuts a replica to the length that all replicas have, and makes it the
-// primary if it is to be that.
+// Grant gives a replica the version that it has promised, and the length that all
+// replicas have, and makes it the primary if it is to be that.
 func (s *ChunkServer) Grant(args *GrantArgs, _ *Nothing) error {
-	r, err := s.store.get(args.ID, args.Version)
+	r, err := s.store.get(args.ID, 0)
 	if err != nil {
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): cut the replica (see store.cut); it must have exactly that version.
-		// Then note the lease (see setPrimary).
+		// TODO(3D): cut the replica (see store.cut), and give it the version, on the disk
+		// too (see store.setVersion). Only if that is what it has promised, and has not
+		// forgotten: otherwise it may have taken other appends since. Then note the
+		// lease (see setPrimary).
 		return todo("3D", "Grant: cut the replica, and note the lease (§3.1)")
 	})
 }
@@ -122,8 +131,8 @@ func (s *ChunkServer) Replicate(args *ReplicateArgs, _ *Nothing) error {
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): add it, but only to the version that it is meant for, and only at
-		// the end.
+		// TODO(3D): add it, but only to the version that it is meant for, only at the
+		// end, and only if no higher version was promised.
 		return todo("3D", "Replicate: add what the primary says (§3.1)")
 	})
 }

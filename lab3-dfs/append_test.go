@@ -452,25 +452,38 @@ func TestSecondaryRefuses3D(t *testing.T) {
 				require.True(w, isRemote(err, dfs.ErrNotPrimary), "%s is not the primary, and answers an append with: %v", s.name, err)
 			}
 		}
-		// A new version fences the old one off, and never goes back.
+		// A promise fences old versions off, and never goes back.
 		next := lease.Chunk.Version + 5
 		for _, s := range c.servers {
-			reply := new(dfs.NewVersionReply)
-			require.NoError(w, c.ask(s.addr(), "ChunkServer.NewVersion", &dfs.NewVersionArgs{ID: lease.Chunk.ID, Version: next}, reply))
-			require.Equal(w, length, reply.Length)
-			err := c.ask(s.addr(), "ChunkServer.NewVersion", &dfs.NewVersionArgs{ID: lease.Chunk.ID, Version: next - 1}, reply)
-			require.True(w, isRemote(err, dfs.ErrStale), "%s has version %d, and answers to version %d with: %v", s.name, next, next-1, err)
-			_, err = c.appendTo(s, lease.Chunk, []byte("never"))
-			require.Error(w, err, "%s was told version %d, and takes an append for version %d", s.name, next, lease.Chunk.Version)
-			args := &dfs.ReplicateArgs{ID: lease.Chunk.ID, Version: lease.Chunk.Version, Offset: length, Data: []byte("never")}
-			err = c.ask(s.addr(), "ChunkServer.Replicate", args, new(dfs.Nothing))
-			require.Error(w, err, "%s was told version %d, and takes a record of the primary of version %d", s.name, next, lease.Chunk.Version)
+			promise := func(v dfs.Version) error {
+				return c.ask(s.addr(), "ChunkServer.Promise", &dfs.PromiseArgs{ID: lease.Chunk.ID, Version: v}, new(dfs.PromiseReply))
+			}
+			replicate := &dfs.ReplicateArgs{ID: lease.Chunk.ID, Version: lease.Chunk.Version, Offset: length, Data: []byte("never")}
+			grant := &dfs.GrantArgs{ID: lease.Chunk.ID, Version: next, Length: length}
+			require.Error(w, c.ask(s.addr(), "ChunkServer.Grant", grant, new(dfs.Nothing)), "%s takes version %d without having promised it", s.name, next)
+			require.NoError(w, promise(next))
+			require.True(w, isRemote(promise(next-1), dfs.ErrStale), "%s has promised version %d, and then also version %d", s.name, next, next-1)
+			_, err := c.appendTo(s, lease.Chunk, []byte("never"))
+			require.Error(w, err, "%s has promised version %d, and takes an append for version %d", s.name, next, lease.Chunk.Version)
+			err = c.ask(s.addr(), "ChunkServer.Replicate", replicate, new(dfs.Nothing))
+			require.Error(w, err, "%s has promised version %d, and takes a record of the primary of version %d", s.name, next, lease.Chunk.Version)
+			_, err = c.replica(s, dfs.ChunkInfo{ID: lease.Chunk.ID, Version: next})
+			require.Error(w, err, "%s has only promised version %d, and answers a reader as if it had that version", s.name, next)
+
+			require.NoError(w, c.ask(s.addr(), "ChunkServer.Grant", grant, new(dfs.Nothing)))
 			c.restart(s)
 			_, err = c.appendTo(s, dfs.ChunkInfo{ID: lease.Chunk.ID, Version: next}, []byte("never"))
 			require.Error(w, err, "%s restarted, and takes an append without a lease", s.name)
-			args.Version = next - 1
-			err = c.ask(s.addr(), "ChunkServer.Replicate", args, new(dfs.Nothing))
-			require.Error(w, err, "%s was told version %d before it restarted, and takes a record of version %d: a version must survive a crash", s.name, next, next-1)
+			err = c.ask(s.addr(), "ChunkServer.Replicate", replicate, new(dfs.Nothing))
+			require.Error(w, err, "%s was granted version %d before it restarted, and takes a record of version %d: a version must survive a crash", s.name, next, lease.Chunk.Version)
+			_, err = c.replica(s, dfs.ChunkInfo{ID: lease.Chunk.ID, Version: next})
+			require.NoError(w, err, "%s was granted version %d before it restarted", s.name, next)
+
+			grant.Version = next + 1
+			require.NoError(w, promise(next+1))
+			c.restart(s)
+			require.Error(w, c.ask(s.addr(), "ChunkServer.Grant", grant, new(dfs.Nothing)),
+				"%s promised version %d, restarted, and then took it: between, it may have taken appends of version %d", s.name, next+1, next)
 		}
 	})
 }
@@ -486,10 +499,10 @@ func TestMasterCrashesGranting3D(t *testing.T) {
 		u.empty("/log")
 		acks := []ack{u.mustAppend("/log", record(1, 100))}
 		w.Sleep(2 * c.cfg.Lease)
-		// The master crashes as soon as one replica has been told a new version.
+		// The master crashes as soon as one replica has got the new version.
 		told := make(chan string, 9)
 		c.onCall(func(call call) {
-			if call.method == "ChunkServer.NewVersion" && call.err == nil && call.from == "master" {
+			if call.method == "ChunkServer.Grant" && call.err == nil && call.from == "master" {
 				select {
 				case told <- call.to:
 				default:
@@ -532,7 +545,7 @@ func TestAppendsUnderFire3D(t *testing.T) {
 		u := c.user()
 		u.empty("/log")
 		done := make(chan []ack)
-		end := w.Now() + 6*time.Minute
+		end := w.Now() + 2*time.Minute
 		for i := range 6 {
 			u := c.user()
 			w.Go(func() {

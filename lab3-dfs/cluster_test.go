@@ -216,6 +216,10 @@ func (c *cluster) trace(from, addr, method string, args any, err error) {
 		detail += ": " + err.Error()
 	}
 	c.w.RecordFrequent(simtest.Event{Kind: "call", From: from, To: to, Detail: strings.TrimSpace(name + " " + detail)})
+	switch args.(type) {
+	case *dfs.WriteArgs, *dfs.ReplicateArgs, *dfs.AppendArgs:
+		args = nil // Nobody asks for them, and they would keep the data.
+	}
 	done := call{c.w.Now(), from, to, method, args, err}
 	c.mu.Lock()
 	c.calls = append(c.calls, done)
@@ -258,7 +262,7 @@ func describe(args any) string {
 		return fmt.Sprintf("chunk %d v%d %d bytes", a.ID, a.Version, len(a.Record))
 	case *dfs.ReplicateArgs:
 		return fmt.Sprintf("chunk %d v%d [%d, %d)", a.ID, a.Version, a.Offset, a.Offset+int64(len(a.Data)))
-	case *dfs.NewVersionArgs:
+	case *dfs.PromiseArgs:
 		return fmt.Sprintf("chunk %d v%d create %v", a.ID, a.Version, a.Create)
 	case *dfs.GrantArgs:
 		return fmt.Sprintf("chunk %d v%d length %d primary %v then %v", a.ID, a.Version, a.Length, a.Primary, a.Secondaries)
@@ -430,13 +434,14 @@ func (c *cluster) holders(chunk dfs.ChunkInfo, data []byte) (names []string) {
 // whole waits until each chunk of a file has exactly so many good replicas.
 func (u *user) whole(path string, data []byte, replicas int, within time.Duration) {
 	c := u.c
+	size := int(c.cfg.ChunkSize)
 	deadline := c.w.Now() + within
 	for i := 0; ; {
 		chunks := u.chunks(path)
 		if i == len(chunks) {
 			return
 		}
-		part := data[i*chunkSize : min(len(data), (i+1)*chunkSize)]
+		part := data[i*size : min(len(data), (i+1)*size)]
 		holders := c.holders(chunks[i], part)
 		named := func(name string) bool { return slices.Contains(chunks[i].Servers, name+serverPort) }
 		if len(holders) == replicas && !slices.ContainsFunc(holders, func(name string) bool { return !named(name) }) {

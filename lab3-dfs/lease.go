@@ -118,18 +118,19 @@ func (m *Master) currentLease(l *lease, id ChunkID, args *LeaseArgs, reply *Leas
 //
 // No append is lost by it. An append is acknowledged when all replicas of its
 // version have it, so every replica that takes part here has it, and all end at or
-// behind it. No append can be added to the old version: whoever takes part has the
-// new one, and refuses.
+// behind it. No append can be added to the old version: whoever takes part has
+// promised to refuse. And who does not take part does not get the version, not even
+// if the master's message to it only comes late.
 func (m *Master) grant(l *lease, id ChunkID, primary bool) error {
 	// TODO(3D): give the lease (§3.1, §4.5).
 	//  1. Find the good replicas, or choose servers for a chunk whose version is
 	//     still 0. While there are too few because some are being copied: ErrBusy.
-	//  2. Promise: log a version that was never used (opPromise), then tell it to all
-	//     of them (NewVersion). Those that answer take part; the others will be stale.
-	//     If another primary's lease runs and that does not take part: ErrBusy until
-	//     the lease has run out.
-	//  3. Cut: the shortest of them has every acknowledged append. Grant that length
-	//     to all, first as secondaries. If one fails, start over: ErrBusy.
+	//  2. Log a version that was never used (opPromise), then ask all of them to
+	//     promise it. Those that answer take part; the others will be stale. If another
+	//     primary's lease runs and that does not take part: ErrBusy until the lease has
+	//     run out.
+	//  3. The shortest of them has every acknowledged append. Grant that length and the
+	//     version to all, as secondaries. If one fails, start over: ErrBusy.
 	//  4. Log the version (opVersion). From now on a replica without it is stale.
 	//  5. Grant the lease to one of them. It must not run out here before it runs
 	//     out there.

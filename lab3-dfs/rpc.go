@@ -176,21 +176,22 @@ type ReadReply struct {
 	Length int64 // of the whole replica
 }
 
-// NewVersionArgs takes part of giving a lease (ChunkServer.NewVersion): the master
-// tells every replica it can reach the chunk's new version. From then on the
-// replica refuses appends meant for an earlier version.
-type NewVersionArgs struct {
+// PromiseArgs is the first part of giving a lease (ChunkServer.Promise): the master
+// asks every replica that it can reach to promise that from now on it refuses
+// appends meant for an earlier version. The replica keeps its own version, and
+// forgets the promise in a crash.
+type PromiseArgs struct {
 	ID      ChunkID
 	Version Version
-	Create  bool // the chunk is new: begin with an empty replica if there is none
+	Create  bool // the chunk is new: begin with an empty replica, of version 0, if there is none
 }
 
-// NewVersionReply is the answer to NewVersion.
-type NewVersionReply struct{ Length int64 }
+// PromiseReply is the answer to Promise.
+type PromiseReply struct{ Length int64 } // of the replica; it stays so
 
-// GrantArgs is the second part of giving a lease (ChunkServer.Grant), once all
-// replicas have the version. First all of them are cut to the same length. Then
-// one is told that it is the primary.
+// GrantArgs is the second part of giving a lease (ChunkServer.Grant), to those
+// that have promised: first all of them take the version, and are cut to the same
+// length. Then one is told that it is the primary.
 type GrantArgs struct {
 	ID          ChunkID
 	Version     Version

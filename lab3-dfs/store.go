@@ -46,6 +46,8 @@ type replica struct {
 	sumFile File
 	damaged bool
 	primary *primary // nil: not the primary
+
+	promised Version // appends of lower versions are refused; a crash forgets it
 }
 
 // castagnoli is CRC32C's polynomial; processors compute it fast.
@@ -235,19 +237,20 @@ func (s *store) get(id ChunkID, v Version) (*replica, error) {
 
 // A view is what a replica says of itself at one moment.
 type view struct {
-	version Version
-	length  int64
-	entries int64
-	sums    []uint32
-	damaged bool
-	gone    bool
+	version  Version
+	promised Version
+	length   int64
+	entries  int64
+	sums     []uint32
+	damaged  bool
+	gone     bool
 }
 
 // view returns what the replica says now.
 func (s *store) view(r *replica) view {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return view{r.version, r.length, r.entries, append([]uint32(nil), r.sums...), r.damaged, r.gone}
+	return view{r.version, r.promised, r.length, r.entries, append([]uint32(nil), r.sums...), r.damaged, r.gone}
 }
 
 // read returns n bytes of a replica, fewer at its end, and the replica's length.
@@ -391,7 +394,7 @@ func (s *store) setVersion(r *replica, v Version) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.version, r.primary = v, nil
+	r.version = v
 	return nil
 }
 

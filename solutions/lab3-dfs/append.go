@@ -53,12 +53,12 @@ func (c *Client) Append(ctx context.Context, path string, record []byte) (offset
 	// STUB: return 0, pathError("append", path, todo("3D", "Client.Append: find the primary, and have it append (§3.3)"))
 }
 
-// NewVersion raises the version of a replica. Whoever appends must know it from
-// now on.
-func (s *ChunkServer) NewVersion(args *NewVersionArgs, reply *NewVersionReply) error {
+// Promise promises to refuse appends of earlier versions, and tells how long the
+// replica is.
+func (s *ChunkServer) Promise(args *PromiseArgs, reply *PromiseReply) error {
 	r, err := s.store.get(args.ID, 0)
 	if errors.Is(err, ErrNoChunk) && args.Create {
-		if err := s.noteSpace(s.store.create(args.ID, args.Version)); err != nil {
+		if err := s.noteSpace(s.store.create(args.ID, 0)); err != nil {
 			return err
 		}
 		r, err = s.store.get(args.ID, 0)
@@ -67,21 +67,29 @@ func (s *ChunkServer) NewVersion(args *NewVersionArgs, reply *NewVersionReply) e
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): take the version, on the disk too (see store.setVersion), and
-		// answer how long the replica is. A replica that is damaged, or has a higher
-		// version, cannot take part.
+		// TODO(3D): promise (see promise), and answer how long the replica is. A replica
+		// that is damaged, or has promised or has a higher version, cannot take part.
 		// BEGIN SOLUTION
 		switch {
 		case now.damaged:
 			return ErrCorrupt
-		case now.version > args.Version:
+		case max(now.version, now.promised) > args.Version:
 			return ErrStale
 		}
 		reply.Length = now.length
-		return s.store.setVersion(r, args.Version)
+		s.promise(r, args.Version)
+		return nil
 		// END SOLUTION
-		// STUB: return todo("3D", "NewVersion: take the version (§4.5)")
+		// STUB: return todo("3D", "Promise: refuse earlier versions from now on (§4.5)")
 	})
+}
+
+// promise notes the version that a replica has promised. If it was the primary, it
+// is no more.
+func (s *ChunkServer) promise(r *replica, v Version) {
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	r.promised, r.primary = v, nil
 }
 
 // change runs a function that changes a replica, when no other does.
@@ -99,25 +107,28 @@ func (s *ChunkServer) change(r *replica, f func(now view) error) error {
 	return f(now)
 }
 
-// Grant cuts a replica to the length that all replicas have, and makes it the
-// primary if it is to be that.
+// Grant gives a replica the version that it has promised, and the length that all
+// replicas have, and makes it the primary if it is to be that.
 func (s *ChunkServer) Grant(args *GrantArgs, _ *Nothing) error {
-	r, err := s.store.get(args.ID, args.Version)
+	r, err := s.store.get(args.ID, 0)
 	if err != nil {
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): cut the replica (see store.cut); it must have exactly that version.
-		// Then note the lease (see setPrimary).
+		// TODO(3D): cut the replica (see store.cut), and give it the version, on the disk
+		// too (see store.setVersion). Only if that is what it has promised, and has not
+		// forgotten: otherwise it may have taken other appends since. Then note the
+		// lease (see setPrimary).
 		// BEGIN SOLUTION
 		received := time.Now()
-		if now.version != args.Version {
-			return ErrStale
-		}
-		if now.length < args.Length {
-			return fmt.Errorf("the replica has %d bytes, not %d: %w", now.length, args.Length, ErrStale)
+		if now.promised != args.Version || now.length < args.Length {
+			return fmt.Errorf("the replica has promised version %d and has %d bytes, not %d and %d: %w",
+				now.promised, now.length, args.Version, args.Length, ErrStale)
 		}
 		if err := s.store.cut(r, args.Length); err != nil {
+			return err
+		}
+		if err := s.store.setVersion(r, args.Version); err != nil {
 			return err
 		}
 		if args.Primary {
@@ -228,11 +239,12 @@ func (s *ChunkServer) Replicate(args *ReplicateArgs, _ *Nothing) error {
 		return err
 	}
 	return s.change(r, func(now view) error {
-		// TODO(3D): add it, but only to the version that it is meant for, and only at
-		// the end.
+		// TODO(3D): add it, but only to the version that it is meant for, only at the
+		// end, and only if no higher version was promised.
 		// BEGIN SOLUTION
-		if now.version != args.Version || now.length != args.Offset {
-			return fmt.Errorf("version %d with %d bytes, not version %d with %d: %w", now.version, now.length, args.Version, args.Offset, ErrStale)
+		if now.version != args.Version || now.promised > args.Version || now.length != args.Offset {
+			return fmt.Errorf("the replica has version %d, has promised %d and ends at %d; this is for version %d and %d: %w",
+				now.version, now.promised, now.length, args.Version, args.Offset, ErrStale)
 		}
 		return s.noteSpace(s.store.add(r, args.Data))
 		// END SOLUTION

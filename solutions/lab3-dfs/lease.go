@@ -118,18 +118,19 @@ func (m *Master) currentLease(l *lease, id ChunkID, args *LeaseArgs, reply *Leas
 //
 // No append is lost by it. An append is acknowledged when all replicas of its
 // version have it, so every replica that takes part here has it, and all end at or
-// behind it. No append can be added to the old version: whoever takes part has the
-// new one, and refuses.
+// behind it. No append can be added to the old version: whoever takes part has
+// promised to refuse. And who does not take part does not get the version, not even
+// if the master's message to it only comes late.
 func (m *Master) grant(l *lease, id ChunkID, primary bool) error {
 	// TODO(3D): give the lease (§3.1, §4.5).
 	//  1. Find the good replicas, or choose servers for a chunk whose version is
 	//     still 0. While there are too few because some are being copied: ErrBusy.
-	//  2. Promise: log a version that was never used (opPromise), then tell it to all
-	//     of them (NewVersion). Those that answer take part; the others will be stale.
-	//     If another primary's lease runs and that does not take part: ErrBusy until
-	//     the lease has run out.
-	//  3. Cut: the shortest of them has every acknowledged append. Grant that length
-	//     to all, first as secondaries. If one fails, start over: ErrBusy.
+	//  2. Log a version that was never used (opPromise), then ask all of them to
+	//     promise it. Those that answer take part; the others will be stale. If another
+	//     primary's lease runs and that does not take part: ErrBusy until the lease has
+	//     run out.
+	//  3. The shortest of them has every acknowledged append. Grant that length and the
+	//     version to all, as secondaries. If one fails, start over: ErrBusy.
 	//  4. Log the version (opVersion). From now on a replica without it is stale.
 	//  5. Grant the lease to one of them. It must not run out here before it runs
 	//     out there.
@@ -142,12 +143,12 @@ func (m *Master) grant(l *lease, id ChunkID, primary bool) error {
 	if err != nil {
 		return err
 	}
-	members, length := m.tellVersion(&NewVersionArgs{ID: id, Version: version, Create: fresh}, members)
+	members, length := m.askPromises(&PromiseArgs{ID: id, Version: version, Create: fresh}, members)
 	if len(members) == 0 || !m.mayReplace(l, id, members) {
 		return ErrBusy
 	}
 	args := &GrantArgs{ID: id, Version: version, Length: length, Lease: m.cfg.Lease}
-	if !m.tellAll(args, members) {
+	if !m.grantAll(args, members) {
 		return ErrBusy
 	}
 	if err := m.commitVersion(id, version, length, members); err != nil {
@@ -202,12 +203,12 @@ func (m *Master) promise(id ChunkID) (version Version, fresh bool, err error) {
 	return version, fresh, err
 }
 
-// tellVersion tells the servers the new version, all at the same time. It returns
-// those that have taken it, and how many bytes all of them have.
-func (m *Master) tellVersion(args *NewVersionArgs, servers []*serverState) (members []*serverState, length int64) {
-	replies := make([]NewVersionReply, len(servers))
+// askPromises asks the servers to promise the version, all at the same time. It
+// returns those that have, and how many bytes all of them have.
+func (m *Master) askPromises(args *PromiseArgs, servers []*serverState) (members []*serverState, length int64) {
+	replies := make([]PromiseReply, len(servers))
 	errs := m.inParallel(len(servers), func(i int) error {
-		return m.peers.call(m.ctx, servers[i].addr, "ChunkServer.NewVersion", args, &replies[i])
+		return m.peers.call(m.ctx, servers[i].addr, "ChunkServer.Promise", args, &replies[i])
 	})
 	for i, s := range servers {
 		if errs[i] == nil {
@@ -231,8 +232,8 @@ func (m *Master) mayReplace(l *lease, id ChunkID, members []*serverState) bool {
 	return slices.ContainsFunc(members, func(s *serverState) bool { return s.addr == l.primary })
 }
 
-// tellAll tells all members how long the chunk is, and reports whether all know.
-func (m *Master) tellAll(args *GrantArgs, members []*serverState) bool {
+// grantAll gives the version to all members, and reports whether all have it.
+func (m *Master) grantAll(args *GrantArgs, members []*serverState) bool {
 	errs := m.inParallel(len(members), func(i int) error {
 		return m.peers.call(m.ctx, members[i].addr, "ChunkServer.Grant", args, new(Nothing))
 	})
