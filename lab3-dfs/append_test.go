@@ -230,15 +230,16 @@ func TestPrimaryCrashes3D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) { disturbed(t, w, (*cluster).crash, (*cluster).restart) })
 }
 
-// Proves the same for a primary that is cut off from everybody.
+// Proves that appends go on when the primary is cut off from everybody, and that
+// none that was acknowledged is lost when it is back.
 func TestPrimaryCutOff3D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		disturbed(t, w, func(c *cluster, m *machine) { c.net.Isolate(m.name) }, func(c *cluster, m *machine) { c.net.Rejoin(m.name) })
 	})
 }
 
-// Proves the same for a primary that hangs for longer than its lease, and then goes
-// on as if nothing had happened.
+// Proves that appends go on when the primary hangs for longer than its lease, and
+// that it does no harm when it then goes on as if nothing had happened.
 func TestPrimaryPaused3D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		disturbed(t, w, func(_ *cluster, m *machine) { m.node.Pause() }, func(_ *cluster, m *machine) { m.node.Resume() })
