@@ -146,6 +146,9 @@ func TestPaperCloseDelivers1D(t *testing.T) {
 		s.transport.UserTimeout = 30 * time.Second
 		s.listen()
 		e := s.player("peer").open()
+		e.window = 1000 // Most of it cannot be sent yet.
+		e.ack(0, 0)
+		w.Sleep(4 * hop)
 		stream := pattern(3000)
 		e.write(stream)
 		s.do(time.Second, "Close", func() { require.NoError(w, e.conn.Close()) })
@@ -155,6 +158,8 @@ func TestPaperCloseDelivers1D(t *testing.T) {
 		require.ErrorIs(w, err, net.ErrClosed, "Write after Close")
 		w.Sleep(5 * time.Second) // The first transmissions are lost, say.
 		e.forget()
+		e.window = 64 << 10
+		e.ack(0, 0)
 		e.take(1000, 64<<10, stream, 30*time.Second)
 		w.Sleep(time.Second)
 		e.take(3000, 64<<10, stream, 10*time.Second)

@@ -33,7 +33,7 @@ func (e *end) take(n, limit int, stream string, within time.Duration) {
 			}
 		}
 		if e.taken < n && !e.wait(deadline) {
-			e.s.w.Fatalf("the window has room up to byte %d, and the student has written that much, but of the first %d bytes its side sent only %d within %v", limit, n, e.taken, within)
+			e.s.w.Fatalf("the window has room up to byte %d, and the student has written %d bytes, but its side sent only %d of the first %d within %v. The last that came: %s\nrule: what is written is sent as soon as the other side's window has room (RFC 9293, 3.8.6)", limit, len(stream), e.taken, n, within, describeAll(e.tail()))
 		}
 	}
 }

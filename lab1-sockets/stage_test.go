@@ -170,6 +170,13 @@ func (p *player) all() []arrival {
 	return append([]arrival(nil), p.got[p.seen:]...)
 }
 
+// tail returns the last few segments that came.
+func (p *player) tail() []arrival {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]arrival(nil), p.got[max(0, len(p.got)-3):]...)
+}
+
 // forget makes await and all begin with what comes from now on.
 func (p *player) forget() {
 	p.mu.Lock()

@@ -315,7 +315,7 @@ func TestDeadlines1D(t *testing.T) {
 		timedOut(began, 3*time.Second, err, "Read behind its deadline")
 
 		began = w.Now()
-		require.NoError(w, client.SetReadDeadline(time.Time{}))
+		require.NoError(w, client.SetReadDeadline(time.Now().Add(1500*millisecond)))
 		w.Go(func() {
 			w.Sleep(time.Second)
 			client.SetReadDeadline(time.Now().Add(time.Hour))
@@ -323,7 +323,18 @@ func TestDeadlines1D(t *testing.T) {
 			client.SetReadDeadline(time.Now().Add(time.Second))
 		})
 		_, err = client.Read(one)
-		timedOut(began, 3*time.Second, err, "Read whose deadline was set while it waited")
+		timedOut(began, 3*time.Second, err, "Read whose deadline was moved while it waited, from 1.5 s to an hour and then to 3 s,")
+
+		began = w.Now()
+		require.NoError(w, client.SetReadDeadline(time.Time{}))
+		w.Go(func() {
+			w.Sleep(time.Second)
+			client.SetReadDeadline(time.Now().Add(-time.Hour))
+		})
+		p.all(time.Minute, "Read whose deadline was set to a time in the past while it waited", func() {
+			_, err = client.Read(one)
+		})
+		timedOut(began, time.Second, err, "Read whose deadline was set to a time in the past, after 1 s,")
 
 		// The write deadline is another one. Write tells how much it has taken.
 		require.NoError(w, client.SetReadDeadline(time.Time{}))
