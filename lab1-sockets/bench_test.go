@@ -23,7 +23,7 @@ func BenchmarkAgainstRedis(b *testing.B) {
 	theirs := startRedis(b)
 	ours := serveReal(b, &sockets.KVServer{})
 	for _, c := range []struct{ name, pipeline, requests string }{
-		{"plain", "1", "50000"}, {"pipeline16", "16", "500000"},
+		{"plain", "1", "20000"}, {"pipeline16", "16", "200000"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			best := map[string]map[string]float64{ours: {}, theirs: {}}
