@@ -61,7 +61,9 @@ func (d *desk) echo(ctx context.Context, msg []byte, within time.Duration) ([]by
 	case r := <-returned:
 		return r.answer, r.err
 	case <-time.After(within):
-		d.w.Fatalf("Echo with a message of %d bytes has not returned within %v", len(msg), within)
+		d.w.Fatalf("Echo with a message of %d bytes has not returned within %v\n"+
+			"rule: it returns when the answer is there, or when the context ends, whatever the server does: so it sends and receives at the same time "+
+			"(a server that cannot get rid of its answer stops reading), and the end of the context wakes both", len(msg), within)
 	}
 	return nil, nil
 }
