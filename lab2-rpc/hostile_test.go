@@ -245,6 +245,12 @@ func TestTooLarge2B(t *testing.T) {
 				}
 			}
 		}
+		many := make([]any, 17)
+		for i := range many {
+			many[i] = x64k
+		}
+		require.ErrorIs(w, asServer(frame(0, 0, "Echo.Any", []any{many})), rpclab.ErrTooLarge, "the server got an argument of 17 strings of 64 KiB")
+		require.ErrorIs(w, asClient(frame(1, 0, nil, many)), rpclab.ErrTooLarge, "the client got a result of 17 strings of 64 KiB")
 		s := serve(w)
 		s.ask(append(claims(true)["a string of 2^32-1 bytes"], endless...))
 		if n := s.inner.consumed(); n > rpclab.MaxMessage+slack || !s.ended() {

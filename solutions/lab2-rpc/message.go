@@ -70,6 +70,7 @@ var handle = func() *codec.MsgpackHandle {
 type messageReader struct {
 	conn *bufio.Reader
 	data []byte         // the present message
+	all  [4][]byte      // its fields
 	dec  *codec.Decoder // used for one field after another
 }
 
@@ -118,10 +119,10 @@ func (r *messageReader) read() (message, error) {
 		}
 		ends[i+1] = len(r.data)
 	}
-	m := message{fields: make([][]byte, 0, 4)}
 	for i := range n {
-		m.fields = append(m.fields, r.data[ends[i]:ends[i+1]])
+		r.all[i] = r.data[ends[i]:ends[i+1]]
 	}
+	m := message{fields: r.all[:n]}
 	return m, r.classify(&m)
 }
 
