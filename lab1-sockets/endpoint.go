@@ -134,11 +134,11 @@ func (e *endpoint) fail(err error) {
 	e.mu.Lock()
 	l, conns := e.listener, slices.Collect(maps.Values(e.conns))
 	e.mu.Unlock()
-	if l != nil {
-		l.Close()
-	}
 	for _, c := range conns {
 		c.fail(err)
+	}
+	if l != nil {
+		l.Close()
 	}
 }
 

@@ -15,11 +15,11 @@ import (
 )
 
 // goodput transfers bytes from client to server, and returns which fraction of the
-// capacity of the link they took, from Dial to the last Read, and how many bytes
-// were sent for each one delivered.
+// capacity of the link they took, from the end of the handshake to the last Read,
+// and how many bytes were sent for each one delivered.
 func goodput(p *pair, size int) (fraction, sent float64) {
-	began := p.w.Now()
 	client, server := p.connect()
+	began := p.w.Now()
 	p.all(time.Hour, fmt.Sprintf("a transfer of %d bytes", size),
 		func() { p.send(client, 1, size) },
 		func() { p.expect(server, 1, size) },

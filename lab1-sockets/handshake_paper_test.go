@@ -25,9 +25,6 @@ func (s *stage) startDial(ctx context.Context, p *player) <-chan result {
 	c := make(chan result, 1)
 	s.w.Go(func() {
 		conn, err := s.transport.Dial(ctx, s.pc, p.pc.LocalAddr())
-		if conn != nil {
-			s.w.Cleanup(func() { conn.Close() })
-		}
 		c <- result{conn, err, s.w.Now()}
 	})
 	return c

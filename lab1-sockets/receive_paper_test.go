@@ -39,6 +39,7 @@ func TestPaperOutOfOrder1D(t *testing.T) {
 		s.listen()
 		e := s.player("peer").open()
 		stream := pattern(500)
+		right := 0 // the right edge of the window so far, as a place in the stream
 		for _, step := range []struct{ from, to, acked int }{
 			{0, 100, 100},
 			{200, 300, 100},
@@ -47,7 +48,11 @@ func TestPaperOutOfOrder1D(t *testing.T) {
 			{100, 200, 500},
 		} {
 			e.data(step.from, stream[step.from:step.to])
-			got := e.acked()
+			last := e.lastSegment()
+			got := int(int32(last.Ack - e.own))
+			now := got + int(last.Window)
+			s.rule(now >= right, edge, "bytes %d to %d of the stream came, and the right edge of the window moved back from byte %d to byte %d. What is out of order lies within the window already", step.from, step.to, right, now)
+			right = now
 			s.rule(got == step.acked, cumulative, "bytes %d to %d of the stream came, and the student's side now acknowledges %d bytes. It should acknowledge %d", step.from, step.to, got, step.acked)
 			if step.from == 400 {
 				e.expect(stream[:100])
@@ -128,8 +133,11 @@ func TestPaperReceiveWindow1D(t *testing.T) {
 
 		e.forget()
 		e.expect(stream[:sent])
-		last := e.lastSegment()
-		s.rule(int(last.Window) >= 15_000, "when the window was closed and there is room again, the other side is told, without being asked (RFC 9293, 3.8.6)", "all %d bytes were read, but the student's side still tells a window of %d", sent, last.Window)
+		w.Sleep(settle)
+		const reopened = "when the window was closed and there is room again, the other side is told, without being asked (RFC 9293, 3.8.6)"
+		s.rule(len(e.all()) > 0, reopened, "the window was closed; then all %d bytes were read, but the student's side sent nothing within %v", sent, settle)
+		last := e.all()[len(e.all())-1]
+		s.rule(int(last.Window) >= 15_000, reopened, "all %d bytes were read, but the student's side still tells a window of %d", sent, last.Window)
 		e.data(sent, stream[sent:sent+1000])
 		e.expect(stream[sent : sent+1000])
 	})

@@ -41,7 +41,6 @@ type stage struct {
 	net       *simnet.Network
 	transport *sockets.Transport // the student's; a test may change it before it uses it
 	pc        net.PacketConn     // the student's
-	listener  net.Listener
 	accepted  chan net.Conn
 }
 
@@ -57,7 +56,8 @@ func newStage(w *simtest.World) *stage {
 	return s
 }
 
-// socket opens a socket on a node, until the end of the test.
+// socket opens a socket on a node, until the end of the test. Closing it ends all
+// that uses it, so that nothing needs a Close that may not be written yet.
 func (s *stage) socket(node string) net.PacketConn {
 	pc, err := s.net.Node(node).ListenPacket("udp", ":9000")
 	if err != nil {
@@ -73,8 +73,6 @@ func (s *stage) listen() {
 	if err != nil {
 		s.w.Fatalf("Listen failed: %v", err)
 	}
-	s.listener = l
-	s.w.Cleanup(func() { l.Close() })
 	s.w.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -268,7 +266,6 @@ func (e *end) accept() {
 	case <-timer.C:
 		e.s.w.Fatalf("the handshake is complete, but Accept did not return the connection within 1 s")
 	}
-	e.closeAtEnd(e.conn)
 }
 
 // halfOpen sends SYN and takes the answer, but does not acknowledge it.
@@ -309,11 +306,8 @@ func (s *stage) dial(p *player) *end {
 	case <-timer.C:
 		s.w.Fatalf("Dial did not return within 1 s of SYN and ACK")
 	}
-	p.closeAtEnd(e.conn)
 	return e
 }
-
-func (p *player) closeAtEnd(conn net.Conn) { p.s.w.Cleanup(func() { conn.Close() }) }
 
 // segment sends one whose first byte has the place at in the test's stream, and
 // which acknowledges n bytes of the student's.
@@ -344,7 +338,7 @@ func (e *end) lastSegment() *sockets.Segment {
 	}
 	last := all[len(all)-1].Segment
 	if last.Flags&sockets.ACK == 0 || last.Flags&sockets.RST != 0 {
-		e.s.w.Fatalf("the student's side should have sent an acknowledgement. It sent %s", show(last))
+		e.s.w.Fatalf("the student's side should have acknowledged what it received. It sent %s\nrule: the connection is not over yet (RFC 9293, 3.3.2 and 3.6)", show(last))
 	}
 	return last
 }

@@ -189,8 +189,8 @@ func (c *Conn) sendSyn() { c.transmit(c.flight[0]) }
 // to happen: an acknowledgement (RFC 6298, 5.1 and 5.2), or an opening of the window
 // (RFC 9293, section 3.8.6.1).
 func (c *Conn) keepAlarm() {
-	switch blocked := len(c.queue) > 0 || c.ended && c.state == stateEstablished || c.ended && c.state == stateCloseWait; {
-	case len(c.flight) == 0 && !blocked:
+	switch {
+	case len(c.flight) == 0 && !c.unsent():
 		c.retransmit.stop()
 	case !c.retransmit.isOn():
 		if len(c.flight) == 0 {
@@ -198,6 +198,12 @@ func (c *Conn) keepAlarm() {
 		}
 		c.retransmit.set(min(c.rtt.timeout, c.patienceLeft()))
 	}
+}
+
+// unsent reports whether there is something that was not sent yet.
+func (c *Conn) unsent() bool {
+	finIsDue := c.ended && (c.state == stateEstablished || c.state == stateCloseWait)
+	return len(c.queue) > 0 || finIsDue
 }
 
 // patienceLeft returns how long the other side has until it is taken for dead.
