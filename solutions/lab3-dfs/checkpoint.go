@@ -32,17 +32,14 @@ func (l *opLog) checkpoint(state []byte) error {
 		log.Printf("dfs: no checkpoint now: %v", err)
 		return nil // the old one and the log are as good as before
 	}
-	if err := l.disk.Rename(newCheckFile, checkFile); err != nil {
-		return err
-	}
-	if err := l.disk.SyncDir(); err != nil {
+	if err := l.installCheckpoint(); err != nil {
 		return err
 	}
 	if err := l.file.Truncate(0); err != nil {
 		return err
 	}
 	l.end = 0
-	return l.file.Sync() // otherwise old records could come back among new ones
+	return l.file.Sync() // so that old records do not come back behind new ones
 	// END SOLUTION
 	// STUB: return todo("3C", "checkpoint: write the namespace, then empty the log (§2.6.3)")
 }
@@ -62,11 +59,19 @@ func (l *opLog) writeCheckpoint(state []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// loadCheckpoint reads the checkpoint, if there is one.
+// installCheckpoint lets the new checkpoint take the place of the old one.
+func (l *opLog) installCheckpoint() error {
+	if err := l.disk.Rename(newCheckFile, checkFile); err != nil {
+		return err
+	}
+	return l.disk.SyncDir() // if the name is lost in a crash, so is the checkpoint
+}
+
+// loadCheckpoint reads the checkpoint.
 func (l *opLog) loadCheckpoint(ns *namespace) error {
 	f, err := l.disk.Open(checkFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return fmt.Errorf("%w: the file %s is missing", ErrDamaged, checkFile)
 	}
 	if err != nil {
 		return err

@@ -49,15 +49,16 @@ func openLog(disk Disk, every int) (*opLog, *namespace, error) {
 	// TODO(3C): load the checkpoint, replay the log behind it, and leave the log
 	// ready for more. Whatever was replayed must be safe from now on.
 	// BEGIN SOLUTION
-	if err := l.loadCheckpoint(ns); err != nil {
-		return nil, nil, err
+	if !formatted {
+		err = l.begin(ns)
+	} else if err = l.loadCheckpoint(ns); err == nil {
+		err = l.openFile()
 	}
-	if err := l.openFile(formatted); err != nil {
-		return nil, nil, err
+	if err == nil {
+		err = l.replay(ns)
 	}
-	if err := l.replay(ns); err != nil {
-		l.file.Close()
-		return nil, nil, err
+	if err != nil {
+		return nil, nil, errors.Join(err, l.close())
 	}
 	// END SOLUTION
 	// STUB: if formatted {
@@ -69,8 +70,8 @@ func openLog(disk Disk, every int) (*opLog, *namespace, error) {
 	return l, ns, err
 }
 
-// isFormatted reports whether a master has used the disk before. Then there is a
-// log, or it was lost.
+// isFormatted reports whether a master has used the disk before. What it wrote then
+// must still be there.
 func isFormatted(disk Disk) (bool, error) {
 	f, err := disk.Open(formattedFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -82,7 +83,7 @@ func isFormatted(disk Disk) (bool, error) {
 	return true, f.Close()
 }
 
-// format makes the disk a master's. The log is there already.
+// format makes the disk a master's. All else that belongs there is on it already.
 func format(disk Disk) error {
 	f, err := disk.Create(formattedFile)
 	if err != nil {
@@ -93,19 +94,25 @@ func format(disk Disk) error {
 
 // BEGIN SOLUTION 3C
 
-// openFile opens the log, or begins one on a new disk.
-func (l *opLog) openFile(formatted bool) (err error) {
-	l.file, err = l.disk.Open(logFile)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if formatted {
-		return fmt.Errorf("%w: the file %s is missing", ErrDamaged, logFile)
-	}
+// begin puts an empty log and a checkpoint of an empty namespace on a new disk. If
+// the machine crashes meanwhile the disk is still a new one.
+func (l *opLog) begin(ns *namespace) (err error) {
 	if l.file, err = l.disk.Create(logFile); err != nil {
 		return err
 	}
-	return l.disk.SyncDir() // a log without a name is no log
+	if err := l.writeCheckpoint(ns.encode()); err != nil {
+		return err
+	}
+	return l.installCheckpoint() // and the log's name
+}
+
+// openFile opens the log.
+func (l *opLog) openFile() (err error) {
+	l.file, err = l.disk.Open(logFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: the file %s is missing", ErrDamaged, logFile)
+	}
+	return err
 }
 
 // replay applies the records behind the checkpoint, and cuts off a torn one.
@@ -238,9 +245,11 @@ func (l *opLog) append(r record) error {
 // close lets go of the files.
 func (l *opLog) close() error {
 	// BEGIN SOLUTION 3C
-	return l.file.Close()
+	if l.file != nil {
+		return l.file.Close()
+	}
 	// END SOLUTION
-	// STUB: return nil
+	return nil
 }
 
 // readAll returns the whole content of a file.
