@@ -49,8 +49,8 @@ func openLog(disk Disk, every int) (*opLog, *namespace, error) {
 	return l, ns, err
 }
 
-// isFormatted reports whether a master has used the disk before. Then there is a
-// log, or it was lost.
+// isFormatted reports whether a master has used the disk before. What it wrote then
+// must still be there.
 func isFormatted(disk Disk) (bool, error) {
 	f, err := disk.Open(formattedFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +62,7 @@ func isFormatted(disk Disk) (bool, error) {
 	return true, f.Close()
 }
 
-// format makes the disk a master's. The log is there already.
+// format makes the disk a master's. All else that belongs there is on it already.
 func format(disk Disk) error {
 	f, err := disk.Create(formattedFile)
 	if err != nil {
