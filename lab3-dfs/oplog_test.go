@@ -73,6 +73,16 @@ func (l *lone) start() error {
 	return nil
 }
 
+// remembers checks that a restart works at all. What a test says of a master that
+// forgets everything would lead nowhere.
+func (l *lone) remembers() {
+	require.NoError(l.w, l.Mkdir(&dfs.MkdirArgs{Path: "/first"}, new(dfs.Nothing)))
+	before := l.state()
+	l.Stop()
+	require.NoError(l.w, l.start(), "start again")
+	require.Equal(l.w, before, l.state(), "what the master knows after it was stopped and started again")
+}
+
 // crash makes the machine crash and come back.
 func (l *lone) crash(v simdisk.Survival) {
 	l.drive.CrashWith(v)
@@ -181,6 +191,7 @@ type crashPoint struct {
 // recover starts a master on a disk and compares what it knows with the history:
 // the changes that were acknowledged, and perhaps the one under way.
 func (h *history) recover(l *lone, drive *simdisk.Drive, acked int, when func() string) *lone {
+	l.w.Sleep(time.Millisecond) // thousands of recoveries would look like a busy loop
 	up := &lone{w: l.w, drive: drive, cfg: l.cfg, rnd: l.rnd}
 	if err := up.start(); err != nil {
 		l.w.Fatalf("%s\nthe master does not start: %v", when(), err)
@@ -349,6 +360,7 @@ func (h *history) crashAgain(l *lone, p *crashPoint, v simdisk.Survival) {
 func TestTornTail3C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		l := startLone(w, 1000, simdisk.Settings{})
+		l.remembers()
 		h := &history{}
 		l.work(h, 12)
 		before := int64(len(l.drive.Content(logFile)))
@@ -396,6 +408,7 @@ func TestTornTail3C(t *testing.T) {
 func TestDamagedLog3C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		l := startLone(w, 1000, simdisk.Settings{})
+		l.remembers()
 		h := &history{}
 		l.work(h, 8)
 		before := int64(len(l.drive.Content(logFile)))
@@ -429,6 +442,7 @@ func TestDamagedCheckpoint3C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		for _, changes := range []int{16, 20} {
 			l := startLone(w, 8, simdisk.Settings{})
+			l.remembers()
 			l.work(&history{}, changes)
 			l.Stop()
 			size := len(l.drive.Content(checkFile))
@@ -447,6 +461,7 @@ func TestDamagedCheckpoint3C(t *testing.T) {
 
 // refused damages a copy of the disk and expects that no master starts on it.
 func (l *lone) refused(what string, damage func(d *simdisk.Drive)) {
+	l.w.Sleep(time.Millisecond)
 	drive := l.drive.Snapshot().After(simdisk.Everything)
 	damage(drive)
 	logBytes, checkBytes := drive.Content(logFile), drive.Content(checkFile)
@@ -542,6 +557,7 @@ func TestDiskFails3C(t *testing.T) {
 			"a write fails": func(d *simdisk.Drive) { d.FailNext(1, simdisk.Write, syscall.EIO) },
 		} {
 			l := startLone(w, 1000, simdisk.Settings{Sector: 16})
+			l.remembers()
 			l.work(&history{}, 5)
 			acked := l.state()
 			spoil(l.drive)
