@@ -35,6 +35,9 @@ type cluster struct {
 	// index it has applied is a multiple of it. 0 is never.
 	snapshotEvery int
 
+	// kv makes the servers databases with these options. Then there is no ledger.
+	kv *raft.KVOptions
+
 	mu    sync.Mutex
 	count int // commands made so far
 }
@@ -59,6 +62,7 @@ type server struct {
 // An incarnation is one run of a server, from start to crash.
 type incarnation struct {
 	rf     *raft.Raft
+	kv     *raft.KV // of a database
 	handle *handle
 	gone   chan struct{} // closed at the crash
 }
@@ -97,15 +101,32 @@ func (c *cluster) start(id int) {
 			peers[other] = s.node.Client(name(other))
 		}
 	}
-	apply := make(chan raft.ApplyMsg)
 	run := &incarnation{handle: s.disk.open(), gone: make(chan struct{})}
 	epoch := c.ledger.restart(id)
-	run.rf = raft.New(id, peers, run.handle, apply)
+	apply := make(chan raft.ApplyMsg)
+	if c.kv != nil {
+		run.kv = raft.NewKV(id, peers, run.handle, *c.kv)
+		run.rf = run.kv.Raft()
+		s.node.Serve("KV", run.kv)
+	} else {
+		run.rf = raft.New(id, peers, run.handle, apply)
+	}
 	s.node.Serve("Raft", run.rf)
 	s.mu.Lock()
 	s.run = run
 	s.mu.Unlock()
-	go c.stateMachine(id, epoch, run, apply)
+	if c.kv == nil {
+		go c.stateMachine(id, epoch, run, apply)
+	}
+}
+
+// stop ends the server in the ordinary way.
+func (run *incarnation) stop() {
+	if run.kv != nil {
+		run.kv.Stop()
+		return
+	}
+	run.rf.Stop()
 }
 
 // stateMachine takes what the server applies, as a service would. Each command
@@ -144,7 +165,7 @@ func (c *cluster) crash(id int) {
 	c.ledger.restart(id)
 	s.node.Crash()
 	close(run.gone)
-	c.w.Go(run.rf.Stop)
+	c.w.Go(run.stop)
 }
 
 // restart starts a server again, on its disk; one that runs crashes first.
@@ -185,7 +206,7 @@ func (s *server) rf() *raft.Raft {
 func (c *cluster) stopAll() {
 	for _, s := range c.servers {
 		if run := s.take(); run != nil {
-			run.rf.Stop()
+			run.stop()
 			close(run.gone)
 		}
 	}

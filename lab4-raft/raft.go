@@ -8,7 +8,8 @@
 //
 // One file a concept: election.go chooses a leader (§5.2), replication.go copies
 // its log to the others and applies it (§5.3, §5.4), persist.go survives a crash,
-// snapshot.go keeps the log short (§7). The rules for all of them: mu guards the
+// snapshot.go keeps the log short (§7). On top of them kv.go is a replicated
+// database and clerk.go its client (§8). The rules for all of them: mu guards the
 // state of the server, and nobody waits while holding it - not for the answer to
 // a call, not for the reader of the apply channel, not for time to pass.
 package raft

@@ -167,6 +167,10 @@ func describe(method string, v any) string {
 		return fmt.Sprintf("term %d, up to %d@%d, %d bytes", v.Term, v.LastIncludedIndex, v.LastIncludedTerm, len(v.Data))
 	case raft.InstallSnapshotReply:
 		return fmt.Sprintf("term %d", v.Term)
+	case raft.DoArgs:
+		return describeRequest(v)
+	case raft.DoReply:
+		return describeReply(v)
 	}
 	return fmt.Sprintf("%+v", v)
 }

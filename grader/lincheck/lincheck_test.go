@@ -107,6 +107,7 @@ func TestAccepted(t *testing.T) {
 		"lost, in effect late": {
 			{1, 1, 0, app("x", "a"), done}, {2, 2, 3, get("x"), absent}, {2, 4, 5, put("x", "b"), done}, {2, 6, 7, get("x"), value("ba")}},
 		"lost, never in effect": {{1, 1, 0, put("x", "a"), done}, {2, 2, 3, get("x"), absent}, {2, 40, 50, get("x"), absent}},
+		"put and gone, unseen":  {{1, 1, 2, put("x", "a"), done}, {1, 3, 4, del("x"), took(true)}, {1, 5, 6, get("x"), absent}, {1, 7, 8, del("x"), took(false)}},
 		"lost read":             {{1, 1, 0, get("x"), done}, {2, 2, 3, put("x", "a"), done}},
 		"lost, retried":         {{1, 1, 0, app("x", "a"), done}, {1, 2, 3, app("x", "a"), done}, {1, 4, 5, get("x"), value("aa")}},
 		"conditions": {

@@ -63,6 +63,9 @@ func (in narrowIn) narrow(s KVState) (bool, KVState) {
 			return true, s
 		}
 	}
+	if !s.Found {
+		return true, s // nobody saw a value, but somebody may see that there is none
+	}
 	if !in.grows {
 		return true, KVState{Value: never, Found: s.Found, Version: s.Version}
 	}

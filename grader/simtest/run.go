@@ -138,7 +138,7 @@ func (w *World) takeDown() {
 		w.within("a clean-up of the test (a Stop or Shutdown?)", f)
 	}
 	w.abort()
-	w.within("a goroutine of the test (World.Go)", w.helpers.Wait)
+	w.within("a goroutine of the test (World.Go)", w.waitForHelpers)
 }
 
 // within runs f, and fails the world when it takes too long.

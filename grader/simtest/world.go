@@ -45,7 +45,7 @@ type World struct {
 	failures []Failure
 	notes    []string
 	cleanups []func()
-	helpers  sync.WaitGroup
+	helpers  int // goroutines of Go that run; no WaitGroup: the body may call Go while its world ends
 	status   Status
 	closed   bool // broken is closed
 
@@ -97,11 +97,25 @@ func (w *World) Eventually(within time.Duration, cond func() bool, format string
 // Go runs f in a goroutine of the test. A panic in f fails the world. The
 // world's end waits for f.
 func (w *World) Go(f func()) {
-	w.helpers.Add(1)
+	w.countHelpers(1)
 	go func() {
-		defer w.helpers.Done()
+		defer w.countHelpers(-1)
 		w.guard(f)
 	}()
+}
+
+func (w *World) countHelpers(change int) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.helpers += change
+	return w.helpers
+}
+
+// waitForHelpers waits for the goroutines of Go.
+func (w *World) waitForHelpers() {
+	for w.countHelpers(0) > 0 {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Working tells the watchdog that the kit itself computes something at length,
