@@ -208,6 +208,15 @@ func (c *cluster) stopAll() {
 	}
 }
 
+// slowBetweenServers makes messages between chunkservers take that long.
+func (c *cluster) slowBetweenServers(latency time.Duration) {
+	for _, a := range c.servers {
+		for _, b := range c.servers {
+			c.net.SetLink(a.name, b.name, simnet.Link{Latency: simnet.Range{Min: latency, Max: latency + time.Millisecond}})
+		}
+	}
+}
+
 // trace records a call that ended.
 func (c *cluster) trace(from, addr, method string, args any, err error) {
 	to, _, _ := strings.Cut(addr, ":")

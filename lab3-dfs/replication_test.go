@@ -23,15 +23,24 @@ import (
 // master takes the server for dead, and then a few heartbeats.
 const repairBound = 30 * time.Second
 
-// Proves that what Close acknowledges is on the disks of all three servers of a
-// chunk, synced: every machine loses its power in that moment. For: an answer
-// before the replicas have the data, before they have synced it, or its name.
+// Proves that a chunk is acknowledged once it is on the disks of all servers of its
+// chain, synced: every machine loses its power in the moment in which the writer
+// hears that the last chunk is sealed. For: an answer before the replicas have the
+// data, before they have synced it, or its name.
 func TestAcknowledgedIsSafe3B(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		c := startCluster(w, 3, 3)
+		c.slowBetweenServers(50 * time.Millisecond)
 		u := c.user()
 		data := content(w.Seed(), 2*chunkSize+5000)
-		u.mustPut("/f", data)
+		sealed := make(chan dfs.SealArgs, 1)
+		c.onCall(func(call call) {
+			if args, ok := call.args.(*dfs.SealArgs); ok && call.err == nil && call.from == u.name && args.Length == 5000 {
+				sealed <- *args
+			}
+		})
+		w.Go(func() { _ = u.put("/f", data) })
+		last := <-sealed
 		chunks := u.chunks("/f")
 		for _, s := range c.servers {
 			l := s.take()
@@ -39,13 +48,14 @@ func TestAcknowledgedIsSafe3B(t *testing.T) {
 			s.drive.CrashWith(simdisk.Nothing)
 			w.Go(l.stop)
 		}
+		require.Equal(w, last.ID, chunks[2].ID)
 		for i, s := range c.servers {
 			s.node.Restart()
 			c.startServer(i)
 			for n, chunk := range chunks {
 				got, err := c.replica(s, chunk)
 				if err != nil {
-					w.Fatalf("Close returned nil, and then %s lost its power: it does not have chunk %d any more: %v. A replica is acknowledged once it is synced, on every server of the chain (§3.2)", s.name, chunk.ID, err)
+					w.Fatalf("the writer was told that chunk %d is sealed, and then %s lost its power: it does not have the chunk any more: %v. A chunk is acknowledged once it is synced on every server of the chain (§3.2)", chunk.ID, s.name, err)
 				}
 				c.same("/f on "+s.name, data[n*chunkSize:min(len(data), (n+1)*chunkSize)], got)
 			}
