@@ -206,7 +206,7 @@ func (r *Reader) fetchReplica(addr string, c ChunkInfo, within int64, n int) ([]
 }
 
 // readAhead is how many pieces Read fetches at the same time.
-const readAhead = 4
+const readAhead = 8
 
 // Read reads on where the last Read or Seek ended.
 func (r *Reader) Read(p []byte) (int, error) {
