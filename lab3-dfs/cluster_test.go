@@ -56,7 +56,9 @@ type cluster struct {
 	servers []*machine
 
 	mu    sync.Mutex
-	calls []call
+	calls []call // unless brief
+	brief bool
+	moved int64 // bytes that chunkservers read from one another
 	hook  func(call)
 	names int
 }
@@ -231,7 +233,12 @@ func (c *cluster) trace(from, addr, method string, args any, err error) {
 	}
 	done := call{c.w.Now(), from, to, method, args, err}
 	c.mu.Lock()
-	c.calls = append(c.calls, done)
+	if !c.brief {
+		c.calls = append(c.calls, done)
+	}
+	if read, ok := args.(*dfs.ReadArgs); ok && err == nil && strings.HasPrefix(from, "cs") {
+		c.moved += int64(read.Length)
+	}
 	hook := c.hook
 	c.mu.Unlock()
 	if hook != nil {

@@ -44,6 +44,9 @@ func (m *Master) takeReport(s *serverState, reports []ChunkReport) {
 	// TODO(3B): note all replicas (see hold). Forget those that the server does not
 	// report, unless you have heard of them so lately that this heartbeat may have
 	// been sent before. A copy that arrived is no longer under way.
+	if m.cfg.Replication > 1 && len(reports) > 0 {
+		todo("3B", "takeReport: note what the server has (§2.6.2)")
+	}
 }
 
 // unwanted returns the replicas that a server shall delete. The mutex is held.

@@ -610,26 +610,38 @@ func TestSameIdentity3B(t *testing.T) {
 // read is right, nothing that was acknowledged is lost, and in the end every chunk
 // has three good replicas.
 func TestHardDays3B(t *testing.T) {
-	simtest.Run(t, func(w *simtest.World) { hardDays(w, 5, 5, 6*time.Minute) })
+	simtest.Run(t, func(w *simtest.World) { hardDays(w, 5, 5, 6*time.Minute, 5*time.Second) })
 }
 
 // BenchmarkHardDay is a whole day of it, with 50 clients. It is for the course's
 // staff: go test ./lab3-dfs -run NONE -bench HardDay -benchtime 1x
 func BenchmarkHardDay(b *testing.B) {
-	simtest.Bench(b, func(w *simtest.World) { hardDays(w, 8, 50, 24*time.Hour) })
+	simtest.Bench(b, func(w *simtest.World) {
+		d := hardDays(w, 8, 50, 24*time.Hour, 5*time.Minute)
+		b.Logf("in a day: %d disturbances; %d files written, %d reads right, %d operations failed; %d MiB copied between chunkservers; all %d files whole %v after the last disturbance",
+			d.disturbances, d.puts, d.gets, d.errors, d.copied>>20, d.files, d.healed)
+	})
 }
 
-// hardDays runs so many servers and clients for so long.
-func hardDays(w *simtest.World, servers, clients int, span time.Duration) {
-	c := startCluster(w, servers, 3, func(c *cluster) { c.cfg.ChunkSize = dfs.BlockSize })
+// days are what happened.
+type days struct {
+	disturbances, puts, gets, errors, files int
+	copied                                  int64
+	healed                                  time.Duration
+}
+
+// hardDays runs so many servers and clients for so long. Clients do something every
+// pace or so.
+func hardDays(w *simtest.World, servers, clients int, span, pace time.Duration) (d days) {
+	c := startCluster(w, servers, 3, func(c *cluster) { c.cfg.ChunkSize, c.brief = dfs.BlockSize, true })
 	c.net.SetLinks(simnet.Link{Latency: simnet.Range{Min: time.Millisecond, Max: 20 * time.Millisecond}, Loss: 0.002})
 	end := w.Now() + span
-	results := make(chan map[string]uint64)
+	results := make(chan *worker)
 	for n := range clients {
-		u := c.user()
-		w.Go(func() { results <- u.work(n, end) })
+		k := &worker{user: c.user(), files: map[string]uint64{}}
+		w.Go(func() { k.work(n, end, pace); results <- k })
 	}
-	c.havoc(end)
+	d.disturbances = c.havoc(end)
 	c.net.Heal()
 	for _, s := range c.servers {
 		s.node.Resume()
@@ -639,16 +651,21 @@ func hardDays(w *simtest.World, servers, clients int, span time.Duration) {
 	}
 	files := map[string]uint64{}
 	for range clients {
-		maps.Copy(files, <-results)
+		k := <-results
+		maps.Copy(files, k.files)
+		d.puts, d.gets, d.errors = d.puts+k.puts, d.gets+k.gets, d.errors+k.errors
 	}
 	u := c.user()
-	for _, path := range slices.Sorted(maps.Keys(files)) {
+	began := w.Now()
+	paths := slices.Sorted(maps.Keys(files))
+	for _, path := range paths {
 		u.mustHave(path, workContent(files[path]))
 	}
-	for _, path := range slices.Sorted(maps.Keys(files)) {
+	for _, path := range paths {
 		u.whole(path, workContent(files[path]), 3, 3*repairBound)
 	}
-	w.Logf("%d files at the end", len(files))
+	d.files, d.copied, d.healed = len(files), c.moved, w.Now()-began
+	return d
 }
 
 // workContent is a file of up to three chunks.
@@ -656,40 +673,50 @@ func workContent(seed uint64) []byte {
 	return content(seed, int(seed*7919%(5*dfs.BlockSize/2)))
 }
 
-// work writes, reads and removes files until end, and returns those that were
-// acknowledged and not removed.
-func (u *user) work(n int, end time.Duration) map[string]uint64 {
-	c := u.c
-	mine := map[string]uint64{}
+// A worker is a client that writes, reads and removes files.
+type worker struct {
+	*user
+	files              map[string]uint64 // acknowledged and not removed
+	puts, gets, errors int
+}
+
+func (k *worker) work(n int, end, pace time.Duration) {
+	c := k.c
 	for i := uint64(0); c.w.Now() < end; i++ {
 		dice := c.w.Dice(simtest.Key("work"), uint64(n), i)
-		c.w.Sleep(dice.Duration(time.Second, 10*time.Second))
-		paths := slices.Sorted(maps.Keys(mine))
+		c.w.Sleep(dice.Duration(pace/5, 2*pace))
+		paths := slices.Sorted(maps.Keys(k.files))
+		var err error
 		switch choice := pick(&dice, 10); {
-		case choice < 3 || len(paths) == 0:
+		case choice < 3 && len(paths) < 12 || len(paths) == 0:
 			path, seed := fmt.Sprintf("/%d-%d", n, i), uint64(n)*1_000_003+i*31+1
-			if u.put(path, workContent(seed)) == nil {
-				mine[path] = seed
+			if err = k.put(path, workContent(seed)); err == nil {
+				k.files[path] = seed
+				k.puts++
 			}
 		case choice < 9 || len(paths) < 4:
 			path := paths[pick(&dice, len(paths))]
-			if got, err := u.get(path); err == nil {
-				c.same(path, workContent(mine[path]), got)
+			var got []byte
+			if got, err = k.get(path); err == nil {
+				c.same(path, workContent(k.files[path]), got)
+				k.gets++
 			}
 		default:
 			path := paths[pick(&dice, len(paths))]
-			delete(mine, path)
-			_ = u.RemoveAll(u.soon(), path)
+			delete(k.files, path)
+			err = k.RemoveAll(k.soon(), path)
+		}
+		if err != nil {
+			k.errors++
 		}
 	}
-	return mine
 }
 
-// havoc disturbs a chunkserver at a time, seldom two, until end. A bit rots only
-// while all is well otherwise, so that no chunk loses its last good replica.
-func (c *cluster) havoc(end time.Duration) {
+// havoc disturbs one chunkserver after another until end, with time for repair
+// between, so that no chunk loses its last good replica. It returns how often.
+func (c *cluster) havoc(end time.Duration) (n int) {
 	w := c.w
-	for w.Now() < end {
+	for ; w.Now() < end; n++ {
 		s := c.servers[w.Rand().IntN(len(c.servers))]
 		long := time.Duration(1+w.Rand().IntN(60)) * time.Second
 		switch w.Rand().IntN(4) {
@@ -710,4 +737,5 @@ func (c *cluster) havoc(end time.Duration) {
 		}
 		w.Sleep(repairBound)
 	}
+	return n
 }
