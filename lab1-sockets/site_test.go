@@ -3,6 +3,7 @@ package sockets_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -265,11 +266,11 @@ func excerpt(b []byte, at int) string {
 // randomBytes returns n bytes, the same for the same world and name.
 func randomBytes(w *simtest.World, name string, n int) []byte {
 	dice := w.Dice(simtest.Key(name))
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(dice.Uint64() >> 32)
+	b := make([]byte, 0, n+8)
+	for len(b) < n {
+		b = binary.LittleEndian.AppendUint64(b, dice.Uint64())
 	}
-	return b
+	return b[:n]
 }
 
 // lines returns a text of n numbered lines.

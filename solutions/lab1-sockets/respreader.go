@@ -196,9 +196,8 @@ func length(digits []byte, left *int) (int, error) {
 
 // bulk appends the n bytes of a bulk string to to, and reads the CRLF behind them.
 func (r *Reader) bulk(to []byte, n int) ([]byte, error) {
-	const step = 64 << 10
-	for n > 0 {
-		piece := min(n, step) // so that memory grows with what arrives
+	for step := 64 << 10; n > 0; step *= 2 { // so that memory grows with what arrives
+		piece := min(n, step)
 		n -= piece
 		to = slices.Grow(to, piece)
 		fresh := to[len(to) : len(to)+piece]
