@@ -14,9 +14,9 @@ type EchoServer struct {
 }
 
 // Serve accepts connections from l and serves each in a goroutine of its own. It
-// returns [ErrServerClosed] after [EchoServer.Shutdown]; else it goes on until
-// Accept fails, and returns that error. Either way it closes l. It is called
-// once.
+// returns [ErrServerClosed] when [EchoServer.Shutdown] is called, at once, while
+// clients may still be connected, or if it was called before; else it goes on until
+// Accept fails, and returns that error. Either way it closes l. It is called once.
 //
 // Bytes are sent back as they come: the server waits neither for a line nor for
 // the end. When the client closes its sending side, the server sends what is left

@@ -101,10 +101,14 @@ func isTimeout(err error) bool {
 func TestEchoClient1A(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		servers := map[string]func(net.Conn){
-			"sends back pieces as they come": func(conn net.Conn) { io.Copy(conn, conn) },
+			"sends back pieces as they come": func(conn net.Conn) {
+				io.Copy(conn, conn)
+				endWrite(conn)
+			},
 			"sends back a byte at a time": func(conn net.Conn) {
 				for b := make([]byte, 1); ; {
 					if _, err := io.ReadFull(conn, b); err != nil {
+						endWrite(conn)
 						return
 					}
 					time.Sleep(time.Millisecond)
@@ -129,6 +133,10 @@ func TestEchoClient1A(t *testing.T) {
 		}
 	})
 }
+
+// endWrite closes the sending side: a client may have closed its own, and read until
+// the end.
+func endWrite(conn net.Conn) { conn.(interface{ CloseWrite() error }).CloseWrite() }
 
 // Proves that the end of the context ends Echo at once, wherever it waits: to
 // connect, to send or to receive; and that nothing is left behind. For: a client
