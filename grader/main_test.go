@@ -76,14 +76,19 @@ func hasRaceDetector() bool {
 	return err == nil
 }
 
-// layOut puts the course below the script's own files, with a go.mod that
-// takes the kit from this repository.
+// layOut puts the course below the script's own files.
 func layOut(e *testscript.Env) error {
-	root, err := filepath.Abs("..")
-	if err != nil {
+	if err := addMissing(e.WorkDir, filepath.Join("testdata", "course")); err != nil {
 		return err
 	}
-	if err := addMissing(e.WorkDir, filepath.Join("testdata", "course")); err != nil {
+	return writeModule(e.WorkDir)
+}
+
+// writeModule makes a folder a module, distsys/course, that takes the kit from
+// this repository.
+func writeModule(dir string) error {
+	root, err := filepath.Abs("..")
+	if err != nil {
 		return err
 	}
 	gomod, err := os.ReadFile(filepath.Join(root, "go.mod"))
@@ -92,14 +97,14 @@ func layOut(e *testscript.Env) error {
 	}
 	text := strings.Replace(string(gomod), "module distsys\n",
 		"module distsys/course\n\nrequire distsys v0.0.0\n\nreplace distsys => "+strconv.Quote(root)+"\n", 1)
-	if err := os.WriteFile(filepath.Join(e.WorkDir, "go.mod"), []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	gosum, err := os.ReadFile(filepath.Join(root, "go.sum"))
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(e.WorkDir, "go.sum"), gosum, 0o644)
+	return os.WriteFile(filepath.Join(dir, "go.sum"), gosum, 0o644)
 }
 
 // addMissing copies the files of a folder that are not yet in dir.

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"distsys/grader/internal/result"
 	"distsys/grader/internal/rubric"
@@ -69,10 +70,8 @@ func Grade(ctx context.Context, w *workspace.Workspace, o Options) (*result.Repo
 			return nil, err
 		}
 	}
-	for _, l := range g.labs {
-		if err := g.build(ctx, l); err != nil && ctx.Err() == nil {
-			return nil, err
-		}
+	if err := g.buildAll(ctx); err != nil {
+		return nil, err
 	}
 	if err := g.run(ctx); err != nil {
 		return nil, err
@@ -168,6 +167,23 @@ func joined(problems []submission.Problem) string {
 	return strings.Join(lines, "\n")
 }
 
+// buildAll builds the labs, several at once.
+func (g *grader) buildAll(ctx context.Context) error {
+	errs := make([]error, len(g.labs))
+	pool := runner.NewPool(g.options.Jobs)
+	var group sync.WaitGroup
+	for i, l := range g.labs {
+		group.Go(func() {
+			pool.Do(func() { errs[i] = g.build(ctx, l) })
+		})
+	}
+	group.Wait()
+	if ctx.Err() != nil {
+		return nil // What was not built is reported as not run.
+	}
+	return errors.Join(errs...)
+}
+
 func (g *grader) build(ctx context.Context, l *lab) error {
 	tests := g.tests(l)
 	if l.refusal != "" || len(tests) == 0 {
@@ -188,12 +204,26 @@ func (g *grader) build(ctx context.Context, l *lab) error {
 		}
 	}
 	s, err := suite.Build(ctx, g.workspace, l.rubric, l.overlay, tests, o, g.temp)
-	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
-		l.refusal = bad.Error()
+	if err != nil && g.blames(ctx, l, tests, o, err) {
+		l.refusal = err.Error()
 		return nil
 	}
 	l.suite = s
 	return err
+}
+
+// blames reports whether a build failed for what was submitted. When a compiler
+// dies of a lack of memory, say, that shows in whether the clean tree can be
+// built.
+func (g *grader) blames(ctx context.Context, l *lab, tests []rubric.Test, o suite.Options, err error) bool {
+	if errors.As(err, new(*runner.BuildError)) {
+		return true
+	}
+	if g.options.Submission == "" || ctx.Err() != nil {
+		return false
+	}
+	_, err = suite.Build(ctx, g.workspace, l.rubric, g.workspace.Lay(l.rubric.Lab, nil), tests, o, g.temp)
+	return err == nil
 }
 
 func withoutRace(tests int) string {

@@ -13,6 +13,10 @@ var (
 	frameLine     = regexp.MustCompile(`^(?:\t| {6})(.+\.go):(\d+)( \+0x[0-9a-f]+)?( fp=.*)?$`) // the race detector indents by blanks
 )
 
+// runtimeStack heads the trace of the runtime's own stack, as when there is no
+// memory left. That of the goroutine comes behind it.
+const runtimeStack = "runtime stack:"
+
 const mostPanicLines = 6
 
 // crashReport finds a Go program's last words in what it printed, and where in
@@ -27,11 +31,14 @@ func crashReport(output, labDir string) string {
 		for end < len(lines) && lines[end] != "" {
 			end++
 		}
-		if end+1 >= len(lines) || !goroutineLine.MatchString(lines[end+1]) {
+		if end+1 >= len(lines) || !goroutineLine.MatchString(lines[end+1]) && lines[end+1] != runtimeStack {
 			continue // The program printed that line itself.
 		}
 		report := strings.Join(lines[i:min(end, i+mostPanicLines)], "\n")
-		first, _, _ := strings.Cut(strings.Join(lines[end+1:], "\n"), "\n\n")
+		first, rest, _ := strings.Cut(strings.Join(lines[end+1:], "\n"), "\n\n")
+		if lines[end+1] == runtimeStack {
+			first, _, _ = strings.Cut(rest, "\n\n")
+		}
 		if own := ownFrames(first, labDir); own != nil {
 			report += "\n" + listed("at ", own)
 		}

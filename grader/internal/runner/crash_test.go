@@ -32,6 +32,18 @@ course/lab9-demo.(*Node).run(0xc000010000)
 at lab9-demo/log.go:57, in lab9-demo.(*Node).append
    lab9-demo/node.go:12, in lab9-demo.(*Node).Handle
    lab9-demo/node.go:99, in lab9-demo.New`},
+		{"no memory", `runtime: out of memory: cannot allocate 4294967296-byte block (3899392 in use)
+fatal error: out of memory
+
+runtime stack:
+runtime.throw({0x1, 0x2})
+	/usr/lib/go/src/runtime/panic.go:1229 +0x48
+
+goroutine 34 [running, synctest bubble 3]:
+course/lab9-demo.New()
+	/w/lab9-demo/log.go:57 +0x1c
+`, `fatal error: out of memory
+at lab9-demo/log.go:57, in lab9-demo.New`},
 		{"only a test", `fatal error: all goroutines are asleep - deadlock!
 
 goroutine 1 [chan receive]:

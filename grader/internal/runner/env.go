@@ -45,7 +45,7 @@ func arguments(test string, o Options) []string {
 		"-test.paniconexit0", // os.Exit(0) in a test panics, and so says where
 		// Ours is the limit that counts. This one ends the process should the
 		// grader die.
-		"-test.timeout=" + (o.Limits.Time + 2*quitGrace).String(),
+		"-test.timeout=" + (mostPatience*o.Limits.Time + 2*quitGrace).String(),
 		"-logdir=" + o.LogDir,
 		"-seedlist=" + strings.ReplaceAll(strings.Trim(fmt.Sprint(o.Seeds), "[]"), " ", ","),
 	}

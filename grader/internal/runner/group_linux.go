@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -57,16 +58,43 @@ func residentPages(pid string) int64 {
 	return n
 }
 
-// processGroup reads the fifth field of a /proc/PID/stat. The second is a name
-// in parentheses, with any character in it.
+// tick is the unit of processor time in /proc.
+const tick = time.Second / 100
+
+// cpuTime reads the fourteenth and the fifteenth field of /proc/PID/stat.
+func cpuTime(pid int) time.Duration {
+	fields := statFields("/proc/" + strconv.Itoa(pid) + "/stat")
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(string(fields[11]))
+	system, _ := strconv.Atoi(string(fields[12]))
+	return time.Duration(user+system) * tick
+}
+
+// loadAverage returns how many threads wanted a processor in the last minute.
+func loadAverage() float64 {
+	data, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(data), " ")
+	load, _ := strconv.ParseFloat(first, 64)
+	return load
+}
+
+// processGroup reads the fifth field of a /proc/PID/stat.
 func processGroup(path string) int {
-	data, _ := os.ReadFile(path)
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	fields := statFields(path)
 	if len(fields) < 3 {
 		return 0
 	}
 	n, _ := strconv.Atoi(string(fields[2]))
 	return n
+}
+
+// statFields returns the fields of a /proc/PID/stat from the third on. The
+// second is a name in parentheses, with any character in it.
+func statFields(path string) [][]byte {
+	data, _ := os.ReadFile(path)
+	return bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
 }
 
 // peakMemory returns the largest resident size, in bytes.

@@ -70,6 +70,7 @@ func supervise(ctx context.Context, cmd *exec.Cmd, within bounds, flood <-chan s
 
 // watch returns when the process has ended or must be killed.
 func watch(ctx context.Context, pid int, within bounds, flood, waited <-chan struct{}) cause {
+	began := time.Now()
 	timer := time.NewTimer(within.Time)
 	defer timer.Stop()
 	tick := time.NewTicker(pollInterval)
@@ -84,6 +85,10 @@ func watch(ctx context.Context, pid int, within bounds, flood, waited <-chan str
 		case <-flood:
 			return overOutput
 		case <-timer.C:
+			if patient(within.Time, time.Since(began), cpuTime(pid), loadAverage()) {
+				timer.Reset(within.Time / 4)
+				continue
+			}
 			dump(pid, waited)
 			return overTime
 		case <-tick.C:
