@@ -3,10 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,6 +22,8 @@ import (
 	"distsys/grader/internal/result"
 	"distsys/grader/internal/workspace"
 )
+
+var onlyTricks = flag.String("trick", "", "grade only the hostile submissions whose name matches `REGEXP`")
 
 // A trick is a submission that wants points it has not earned, and what must
 // become of it.
@@ -44,6 +48,9 @@ func TestHostile(t *testing.T) {
 	}
 	tricks := append(written(t), made()...)
 	require.GreaterOrEqual(t, len(tricks), 40)
+	only, err := regexp.Compile(*onlyTricks)
+	require.NoError(t, err)
+	tricks = slices.DeleteFunc(tricks, func(trick trick) bool { return !only.MatchString(trick.name) })
 	honest := trick{status: "pass", lay: func(dir string) error { return copyFile(filepath.Join(dir, "target.go"), "testdata/hostile/honest.go") }}
 	first, last := honest, honest
 	first.name, last.name = "honest-first", "honest-last"
