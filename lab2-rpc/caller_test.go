@@ -121,6 +121,8 @@ func TestDeadline2A(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		o := newOffice(w).open()
 		d := o.desk("a")
+		d.ping("nothing happened")
+		before := len(w.Goroutines())
 		other := d.work(forever, "other", 20*time.Second)
 		for _, deadline := range []time.Duration{time.Millisecond, time.Second, 2500 * time.Millisecond} {
 			j := d.work(within(w, deadline), fmt.Sprint("late ", deadline), 3*time.Second)
@@ -132,6 +134,7 @@ func TestDeadline2A(t *testing.T) {
 		}
 		other.succeeds()
 		d.ping("calls ran into their deadlines")
+		o.leaves(before, "calls ran into their deadlines, and their answers came later")
 		if dials, _ := d.state(); dials != 1 {
 			fail(w, "when the context ends first, the connection goes on serving other calls (Caller.Call)", "calls ran into their deadlines. The caller has dialled %d times", dials)
 		}
@@ -342,5 +345,7 @@ func TestCallerCloses2A(t *testing.T) {
 			}
 		}
 		require.Zero(w, o.slow.count("afterwards"), "calls that were executed after Close")
+		require.NoError(w, o.server.Shutdown(within(w, time.Hour)))
+		o.leaves(0, "all callers are closed, and the server is shut down")
 	})
 }

@@ -309,3 +309,30 @@ func TestClientCodecCloses2B(t *testing.T) {
 		}
 	})
 }
+
+// Proves that requests can be written while responses are read, as net/rpc does.
+func TestClientReadsWhileItWrites2B(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		conn, inner := newPipe(w, "server", "client")
+		c := rpclab.NewClientCodec(inner)
+		const n = 200
+		for seq := range uint64(n) {
+			require.NoError(w, c.WriteRequest(&rpc.Request{ServiceMethod: "Echo.Int", Seq: seq}, 1))
+			conn.Write(frame(1, seq, nil, 1))
+		}
+		written := make(chan struct{})
+		w.Go(func() {
+			defer close(written)
+			for seq := range uint64(n) {
+				require.NoError(w, c.WriteRequest(&rpc.Request{ServiceMethod: "Echo.Int", Seq: n + seq}, 1))
+			}
+		})
+		for seq := range uint64(n) {
+			var head rpc.Response
+			require.NoError(w, c.ReadResponseHeader(&head))
+			require.Equal(w, seq, head.Seq, "the sequence number of a response")
+			require.NoError(w, c.ReadResponseBody(new(int)))
+		}
+		<-written
+	})
+}

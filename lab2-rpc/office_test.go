@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -213,5 +214,13 @@ func (d *desk) ping(format string, args ...any) {
 	defer cancel()
 	if err := d.Call(ctx, "Slow.Work", &WorkArgs{"ping", 0}, &reply); err != nil || reply != "ping" {
 		d.o.w.Fatalf("%s. The next call: error %v, reply %q", fmt.Sprintf(format, args...), err, reply)
+	}
+}
+
+// leaves checks that no more goroutines run in the code under test than before.
+func (o *office) leaves(before int, format string, args ...any) {
+	o.w.Sleep(soon)
+	if left := o.w.Goroutines(); len(left) > before {
+		o.w.Fatalf("%s. There were %d goroutines before, and now there are %d:\n%s\nrule: every goroutine ends when it has nothing to do any more (handout, rules of the course)", fmt.Sprintf(format, args...), before, len(left), strings.Join(left, "\n"))
 	}
 }

@@ -72,6 +72,7 @@ func TestShutdownWaits2A(t *testing.T) {
 			fail(w, "calls that run are answered; then their connections are closed (Server.Shutdown)", "Shutdown has returned, and a connection is still open")
 		}
 		require.Zero(w, o.slow.count("too late"), "calls that were sent after Shutdown, and executed")
+		o.leaves(0, "Shutdown has returned, and no connection is open")
 	})
 }
 
