@@ -208,9 +208,11 @@ func TestPaperReset1D(t *testing.T) {
 		w.Sleep(4 * hop)
 		e.ack(5, 5)
 		w.Sleep(settle)
-		e.forget()
-		e.segment(sockets.RST, 5, 0, "")
+		e.write("more") // It is not acknowledged when RST comes.
+		e.await(settle, "what is written is sent", "the bytes that were written", e.carries(5))
+		e.segment(sockets.RST, 5, 5, "")
 		w.Sleep(2 * hop)
+		e.forget()
 		_, err := e.conn.Write([]byte("x"))
 		require.ErrorIs(w, err, sockets.ErrReset, "Write, when the other side has reset the connection")
 		s.do(time.Second, "Read", func() { _, err = io.ReadAll(e.conn) })

@@ -38,7 +38,7 @@ func newPair(w *simtest.World, link simnet.Link) *pair {
 	p := &pair{w: w, net: simnet.New(w, link)}
 	p.net.Describe(describeSegment)
 	// Long enough that no connection dies of bad luck, however bad.
-	p.transport = &sockets.Transport{UserTimeout: 15 * time.Minute}
+	p.transport = &sockets.Transport{UserTimeout: 45 * time.Minute}
 	p.client, p.server = p.socket("client"), p.socket("server")
 	return p
 }
@@ -88,8 +88,8 @@ func (p *pair) connect() (client, server net.Conn) {
 	client = p.dial()
 	select {
 	case server = <-accepted:
-	case <-time.After(time.Minute):
-		p.w.Fatalf("Dial has returned, but Accept did not return the connection within a minute")
+	case <-time.After(40 * time.Minute): // The last step of the handshake may be lost many times.
+		p.w.Fatalf("Dial has returned, but Accept did not return the connection within 40 minutes\nrule: the answer to SYN is sent again until it is acknowledged (RFC 9293, 3.8.1)")
 	}
 	return client, server
 }
