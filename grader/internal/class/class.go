@@ -44,6 +44,9 @@ func Grade(ctx context.Context, w *workspace.Workspace, o Options) error {
 	if err != nil {
 		return err
 	}
+	if o.Out, err = filepath.Abs(o.Out); err != nil { // Tests run in other folders.
+		return err
+	}
 	c := &class{workspace: w, options: o}
 	for _, lab := range o.Grading.Labs {
 		r, err := rubric.Load(w.Dir(lab))
