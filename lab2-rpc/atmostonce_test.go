@@ -283,10 +283,11 @@ func TestSessionsAreShared2C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		s := rpclab.NewSessions(ttl)
 		executed := make([]int, 8)
-		done := make(chan bool)
+		finished := make(chan bool, len(executed))
 		for c := range executed {
 			w.Go(func() {
 				id := s.Open()
+				done := make(chan bool)
 				for seq := range uint64(20) {
 					for range 3 {
 						w.Go(func() {
@@ -303,9 +304,16 @@ func TestSessionsAreShared2C(t *testing.T) {
 					s.Len()
 				}
 				s.Close(id)
+				finished <- true
 			})
 		}
-		w.Sleep(time.Second)
+		for range executed {
+			select {
+			case <-finished:
+			case <-time.After(time.Minute):
+				w.Fatalf("Do has not returned within a minute, though execute takes no time")
+			}
+		}
 		for _, n := range executed {
 			require.Equal(w, 20, n, "how often 20 calls were executed that came three times each, at the same time\nrule: "+ruleOnce)
 		}
