@@ -109,6 +109,10 @@ func (d *Drive) Put(name string, data []byte) {
 		d.files.names[name], d.files.durable[name] = f, f
 		d.files.used += int64(len(data))
 	}
+	quiet := d.settings.Quiet
 	d.mu.Unlock()
+	if quiet {
+		return
+	}
 	d.record("disk", fmt.Sprintf("the test sets %s to %d bytes", name, len(data)))
 }
