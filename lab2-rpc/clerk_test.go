@@ -234,6 +234,7 @@ func TestClerkGivesUp2C(t *testing.T) {
 		require.ErrorIs(w, err, context.DeadlineExceeded, "the call is never answered\nrule: "+ruleGivesUp)
 		require.InDelta(w, 3*time.Second, w.Now()-began, float64(soon), "when the call ended whose context ended after 3s\nrule: "+ruleGivesUp)
 		require.Equal(w, context.DeadlineExceeded, errors.Unwrap(<-waited), "a call that waits for its turn, and for which another context ends after 2s\nrule: "+ruleGivesUp)
+		w.Sleep(soon) // what was sent before arrives
 		given := s.seen()
 		w.Sleep(10 * time.Second)
 		if n := len(s.seen()); n != len(given) {

@@ -18,6 +18,12 @@ const (
 	RetryPause = 20 * time.Millisecond
 )
 
+// A trail is what is known of the attempts of a call.
+type trail struct {
+	lost  bool      // an attempt before the last one may have reached the server
+	asked time.Time // when the last attempt began
+}
+
 // A link calls the methods of a server until it answers.
 type link struct {
 	dial Dialer
@@ -38,12 +44,11 @@ func newLink(dial Dialer) *link {
 // [RetryPause].
 //
 // The error is what the server answered, as [remoteText] knows it, or the
-// context's, or [ErrClosed]. lost tells whether an attempt before the last one may
-// have reached the server.
-func (l *link) call(ctx context.Context, wait time.Duration, method string, args, reply any) (lost bool, err error) {
+// context's, or [ErrClosed].
+func (l *link) call(ctx context.Context, wait time.Duration, method string, args, reply any) (t trail, err error) {
 	// TODO(2C): attempt until there is an answer; then return.
 	todo("2C", "link.call: call until the server answers, with a pause between two attempts")
-	return false, ErrClosed
+	return t, ErrClosed
 }
 
 // remoteText returns the error that the server returned, of which only the text has

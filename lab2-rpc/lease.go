@@ -27,8 +27,9 @@ type AcquireArgs struct {
 
 // Grant is the reply of Lock.Acquire and Lock.Renew.
 type Grant struct {
-	Token uint64        // Token is larger than that of each lease granted before.
-	Left  time.Duration // Left is how much was left of the lease when the server answered.
+	Token  uint64        // Token is larger than that of each lease granted before.
+	Waited time.Duration // Waited is how much time passed from the request's coming to the answer.
+	Left   time.Duration // Left is how much was left of the lease when the server answered.
 }
 
 // RenewArgs are the arguments of Lock.Renew.

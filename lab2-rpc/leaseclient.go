@@ -45,8 +45,9 @@ func (c *LockClient) Acquire(ctx context.Context, name string, lease time.Durati
 }
 
 // Ends returns when the lease ends, by this client's clock: not later than the
-// server ends it. Who holds the lock must have stopped then to do what others must
-// not do at the same time.
+// server ends it, and earlier by no more than the request and the answer travelled.
+// Clocks run equally fast here, but need not show the same time. Who holds the lock
+// must have stopped then to do what others must not do at the same time.
 func (l *Lease) Ends() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

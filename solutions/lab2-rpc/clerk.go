@@ -80,10 +80,10 @@ func (c *Clerk) write(ctx context.Context, method, key, value string) (length in
 		c.seq++
 		var reply TextReply
 		args := &TextArgs{Call: CallID{c.session, c.seq}, Key: key, Value: value}
-		lost, err := c.link.call(ctx, 0, method, args, &reply)
+		t, err := c.link.call(ctx, 0, method, args, &reply)
 		if errors.Is(err, ErrExpired) {
 			c.session = 0
-			if !lost {
+			if !t.lost {
 				continue // Nobody has executed it.
 			}
 		}

@@ -19,6 +19,12 @@ const (
 	RetryPause = 20 * time.Millisecond
 )
 
+// A trail is what is known of the attempts of a call.
+type trail struct {
+	lost  bool      // an attempt before the last one may have reached the server
+	asked time.Time // when the last attempt began
+}
+
 // A link calls the methods of a server until it answers.
 type link struct {
 	dial Dialer
@@ -46,32 +52,32 @@ func newLink(dial Dialer) *link {
 // [RetryPause].
 //
 // The error is what the server answered, as [remoteText] knows it, or the
-// context's, or [ErrClosed]. lost tells whether an attempt before the last one may
-// have reached the server.
-func (l *link) call(ctx context.Context, wait time.Duration, method string, args, reply any) (lost bool, err error) {
+// context's, or [ErrClosed].
+func (l *link) call(ctx context.Context, wait time.Duration, method string, args, reply any) (t trail, err error) {
 	// TODO(2C): attempt until there is an answer; then return.
 	// BEGIN SOLUTION
 	for {
+		t.asked = time.Now()
 		err := l.attempt(ctx, wait+AttemptTimeout, method, args, reply)
 		var answer rpc.ServerError
 		switch {
 		case err == nil:
-			return lost, nil
+			return t, nil
 		case errors.As(err, &answer):
-			return lost, remoteText(answer)
+			return t, remoteText(answer)
 		case l.isClosed():
-			return lost, ErrClosed
+			return t, ErrClosed
 		}
-		lost = lost || maybeSent(err)
+		t.lost = t.lost || maybeSent(err)
 		select {
 		case <-time.After(RetryPause):
 		case <-ctx.Done():
-			return lost, ctx.Err()
+			return t, ctx.Err()
 		}
 	}
 	// END SOLUTION
 	// STUB: todo("2C", "link.call: call until the server answers, with a pause between two attempts")
-	// STUB: return false, ErrClosed
+	// STUB: return t, ErrClosed
 }
 
 // remoteText returns the error that the server returned, of which only the text has

@@ -46,16 +46,14 @@ func (c *LockClient) Acquire(ctx context.Context, name string, lease time.Durati
 	args := &AcquireArgs{Name: name, Owner: c.owner, Lease: lease, Wait: maxWait}
 	for {
 		var g Grant
-		asked := time.Now()
-		_, err := c.link.call(ctx, args.Wait, "Lock.Acquire", args, &g)
+		t, err := c.link.call(ctx, args.Wait, "Lock.Acquire", args, &g)
 		switch {
 		case errors.Is(err, ErrHeld):
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("acquire %q: %w", name, err)
 		}
-		// The server answered after it was asked, so what was left then ends later.
-		return &Lease{Name: name, Token: g.Token, client: c, ends: asked.Add(g.Left)}, nil
+		return &Lease{Name: name, Token: g.Token, client: c, ends: g.endsBy(t.asked)}, nil
 	}
 	// END SOLUTION
 	// STUB: todo("2D", "LockClient.Acquire: call Lock.Acquire until it does not return ErrHeld")
@@ -63,8 +61,9 @@ func (c *LockClient) Acquire(ctx context.Context, name string, lease time.Durati
 }
 
 // Ends returns when the lease ends, by this client's clock: not later than the
-// server ends it. Who holds the lock must have stopped then to do what others must
-// not do at the same time.
+// server ends it, and earlier by no more than the request and the answer travelled.
+// Clocks run equally fast here, but need not show the same time. Who holds the lock
+// must have stopped then to do what others must not do at the same time.
 func (l *Lease) Ends() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,13 +76,12 @@ func (l *Lease) Renew(ctx context.Context, lease time.Duration) error {
 	// TODO(2D): renew, and note when the lease ends.
 	// BEGIN SOLUTION
 	var g Grant
-	asked := time.Now()
-	_, err := l.client.link.call(ctx, 0, "Lock.Renew", &RenewArgs{l.Name, l.Token, lease}, &g)
+	t, err := l.client.link.call(ctx, 0, "Lock.Renew", &RenewArgs{l.Name, l.Token, lease}, &g)
 	switch {
 	case errors.Is(err, ErrNotHeld):
-		l.setEnds(asked)
+		l.setEnds(time.Now())
 	case err == nil:
-		l.setEnds(asked.Add(g.Left))
+		l.setEnds(g.endsBy(t.asked))
 	}
 	if err != nil {
 		return fmt.Errorf("renew %q: %w", l.Name, err)
@@ -101,8 +99,8 @@ func (l *Lease) Release(ctx context.Context) error {
 	// through.
 	// BEGIN SOLUTION
 	l.setEnds(time.Now())
-	lost, err := l.client.link.call(ctx, 0, "Lock.Release", &ReleaseArgs{l.Name, l.Token}, &ReleaseReply{})
-	if err != nil && !(lost && errors.Is(err, ErrNotHeld)) {
+	t, err := l.client.link.call(ctx, 0, "Lock.Release", &ReleaseArgs{l.Name, l.Token}, &ReleaseReply{})
+	if err != nil && !(t.lost && errors.Is(err, ErrNotHeld)) {
 		return fmt.Errorf("release %q: %w", l.Name, err)
 	}
 	return nil
@@ -112,6 +110,11 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 // BEGIN SOLUTION 2D
+
+// endsBy returns when the lease ends, for somebody who asked at that time: the
+// request came no earlier, was answered g.Waited later, and then g.Left was left.
+// The time of the answer's coming would not do: it may have travelled for long.
+func (g *Grant) endsBy(asked time.Time) time.Time { return asked.Add(g.Waited + g.Left) }
 
 func (l *Lease) setEnds(t time.Time) {
 	l.mu.Lock()
