@@ -11,9 +11,8 @@
 //     grader are left out;
 //   - what is below .github/starter is laid over the starter's root;
 //   - student files are made anew from the solutions;
-//   - in Markdown files, what stands between the lines <!-- staff --> and
-//     <!-- end of staff --> is cut, and the line <!-- labs --> becomes a table
-//     of the labs.
+//   - in Markdown files, a section with the heading "For staff" is cut, and the
+//     line <!-- labs --> becomes a table of the labs.
 //
 // Before anything is written, the starter is searched for lines of the
 // solutions.

@@ -67,11 +67,7 @@ func forStudents(name string, all, labs []string) bool {
 	return !slices.Contains(all, top) || slices.Contains(labs, top)
 }
 
-const (
-	staffMark    = "<!-- staff -->"
-	staffEndMark = "<!-- end of staff -->"
-	labsMark     = "<!-- labs -->"
-)
+const labsMark = "<!-- labs -->"
 
 // renderMarkdown cuts what is for staff and fills in the table of labs.
 func (f files) renderMarkdown(w *workspace.Workspace, labs []string) error {
@@ -83,36 +79,42 @@ func (f files) renderMarkdown(w *workspace.Workspace, labs []string) error {
 		if path.Ext(name) != ".md" {
 			continue
 		}
-		text, err := cutStaff(string(file.text))
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		file.text = []byte(strings.Replace(text, labsMark+"\n", table, 1))
+		text := strings.Replace(cutStaff(string(file.text)), labsMark+"\n", table, 1)
+		file.text = []byte(text)
 		f[name] = file
 	}
 	return nil
 }
 
-// cutStaff removes what stands between the marks, and the marks.
-func cutStaff(text string) (string, error) {
+// cutStaff removes the sections that are for staff, up to the next heading of
+// the same or a higher level.
+func cutStaff(text string) string {
 	var out strings.Builder
-	begun := 0
-	for n, line := range strings.SplitAfter(text, "\n") {
-		switch mark := strings.TrimSpace(line); {
-		case mark == staffMark && begun == 0:
-			begun = n + 1
-		case mark == staffEndMark && begun > 0:
-			begun = 0
-		case mark == staffMark || mark == staffEndMark:
-			return "", fmt.Errorf("line %d: %s without its other half", n+1, mark)
-		case begun == 0:
+	cut, fenced := 0, false // the level of the heading that is being cut; in a block of code
+	for line := range strings.Lines(text) {
+		fenced = fenced != strings.HasPrefix(line, "```")
+		if level := headingLevel(line); level > 0 && !fenced {
+			if level <= cut {
+				cut = 0
+			}
+			if strings.TrimSpace(line[level:]) == "For staff" {
+				cut = level
+			}
+		}
+		if cut == 0 {
 			out.WriteString(line)
 		}
 	}
-	if begun > 0 {
-		return "", fmt.Errorf("line %d: %s is never ended", begun, staffMark)
+	return strings.TrimRight(out.String(), "\n") + "\n"
+}
+
+// headingLevel returns the number of # signs that begin a heading, or 0.
+func headingLevel(line string) int {
+	level := len(line) - len(strings.TrimLeft(line, "#"))
+	if level > 0 && strings.HasPrefix(line[level:], " ") {
+		return level
 	}
-	return strings.TrimRight(out.String(), "\n") + "\n", nil
+	return 0
 }
 
 // labTable lists the labs as a Markdown table.
