@@ -58,6 +58,7 @@ func pointsTable(t *testing.T, rubric string, proofs map[string]string) string {
 			Tests     []struct {
 				Name   string
 				Points float64
+				Hidden bool
 			}
 		}
 	}
@@ -70,6 +71,9 @@ func pointsTable(t *testing.T, rubric string, proofs map[string]string) string {
 		}
 		fmt.Fprintf(&b, "\n### %s %s: %v points\n\n| test | points | proves |\n|---|---|---|\n", p.ID, p.Title, sum)
 		for _, test := range p.Tests {
+			if test.Hidden {
+				proofs[test.Name] = "hidden: it runs when the course grades"
+			}
 			require.NotEmpty(t, proofs[test.Name], "the comment of %s does not begin with \"Proves\"", test.Name)
 			fmt.Fprintf(&b, "| `%s` | %v | %s |\n", test.Name, test.Points, proofs[test.Name])
 		}

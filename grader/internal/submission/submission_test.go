@@ -109,6 +109,15 @@ func TestIgnored(t *testing.T) {
 	}, s.Ignored)
 }
 
+// So it is at the root of the repository.
+func TestIgnoredAbove(t *testing.T) {
+	root := folderOf(t, map[string]string{"go.mod": "x", "go.sum": "x", "lab9-demo/a.go": good})
+	dir := folderOf(t, map[string]string{"go.mod": "y", "go.sum": "x", "go.work": "z", "lab9-demo/a.go": good, "lab9-demo/b.go": good})
+	s, err := Take(demo, dir, filepath.Join(root, "lab9-demo"), t.TempDir())
+	require.NoError(t, err)
+	require.Equal(t, []string{"ignored go.mod: it comes from the course's tree", "ignored go.work: it comes from the course's tree"}, s.Ignored)
+}
+
 func TestIgnoredIsBounded(t *testing.T) {
 	files := map[string]string{"a.go": good, "b.go": good}
 	for i := range 30 {
