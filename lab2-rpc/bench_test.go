@@ -1,6 +1,7 @@
 package rpclab_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -81,7 +82,9 @@ func BenchmarkCall(b *testing.B) {
 		client := d.connect(b)
 		for b.Loop() {
 			var reply Pair
-			require.NoError(b, client.Call("Echo.Pair", pair, &reply))
+			if err := client.Call("Echo.Pair", pair, &reply); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }
@@ -94,7 +97,9 @@ func BenchmarkParallelCalls(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				var reply Pair
-				require.NoError(b, client.Call("Echo.Pair", pair, &reply))
+				if err := client.Call("Echo.Pair", pair, &reply); err != nil {
+					b.Error(err)
+				}
 			}
 		})
 	})
@@ -112,12 +117,17 @@ func BenchmarkCodec(b *testing.B) {
 		var response rpc.Response
 		for seq := uint64(0); b.Loop(); seq++ {
 			var args, reply Pair
-			require.NoError(b, client.WriteRequest(&rpc.Request{ServiceMethod: "Echo.Pair", Seq: seq}, pair))
-			require.NoError(b, server.ReadRequestHeader(&request))
-			require.NoError(b, server.ReadRequestBody(&args))
-			require.NoError(b, server.WriteResponse(&rpc.Response{ServiceMethod: "Echo.Pair", Seq: request.Seq}, &args))
-			require.NoError(b, client.ReadResponseHeader(&response))
-			require.NoError(b, client.ReadResponseBody(&reply))
+			err := errors.Join( // nil only if all are
+				client.WriteRequest(&rpc.Request{ServiceMethod: "Echo.Pair", Seq: seq}, pair),
+				server.ReadRequestHeader(&request),
+				server.ReadRequestBody(&args),
+				server.WriteResponse(&rpc.Response{ServiceMethod: "Echo.Pair", Seq: request.Seq}, &args),
+				client.ReadResponseHeader(&response),
+				client.ReadResponseBody(&reply),
+			)
+			if err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 }

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/rpc"
 	"sync"
-
-	"github.com/sasha-s/go-deadlock"
 )
 
 // NewClientCodec returns a codec with which a net/rpc client calls a server that
@@ -41,7 +39,7 @@ type clientCodec struct {
 	close  sync.Once
 	closed error // what closing the connection returned
 
-	mu      deadlock.Mutex    // guards pending
+	mu      sync.Mutex        // guards pending; plain, since each call takes it twice
 	pending map[uint32]uint64 // calls that wait for a response: msgid to sequence number
 	// END SOLUTION
 }
