@@ -104,7 +104,7 @@ func TestSkeletonsEarnNothing(t *testing.T) {
 // is done earns its points, and the next part's tests all say what is to be
 // done there.
 func TestStages(t *testing.T) {
-	stages := map[string][]string{"lab1-sockets": {"1A", "1B", "1C", "1D"}, "lab2-rpc": {"2A", "2B", "2C", "2D"}, "lab4-raft": {"4A", "4B", "4C", "4D", "4E"}}
+	stages := map[string][]string{"lab1-sockets": {"1A", "1B", "1C", "1D"}, "lab2-rpc": {"2A", "2B", "2C", "2D"}, "lab3-dfs": {"3A", "3B", "3C", "3D"}, "lab4-raft": {"4A", "4B", "4C", "4D", "4E"}}
 	for lab, parts := range stages {
 		for n := 1; n < len(parts); n++ {
 			t.Run(lab+"/"+parts[n-1], func(t *testing.T) {
