@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,7 +140,8 @@ func TestHalfACommand1C(t *testing.T) {
 // races, a value read under the mutex and written under it again later.
 func TestAtomicIncr1C(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
-		at := startKV(w, &sockets.KVServer{}, simnet.Link{Latency: simnet.Range{Min: time.Millisecond, Max: time.Millisecond}})
+		late := func(conn net.Conn) net.Conn { return lateConn{conn} }
+		at := start(w, &sockets.KVServer{}, simnet.Link{Latency: simnet.Range{Min: time.Millisecond, Max: time.Millisecond}}, late)
 		const clients, each = 100, 40
 		batch := bytes.Repeat(append(append(append(say("INCR n"), say("INCRBY n 3")...), say("DECR n")...), say("SET once 1 NX")...), each)
 		won := make(chan int, clients)
@@ -169,6 +171,17 @@ func TestAtomicIncr1C(t *testing.T) {
 		require.Equal(w, 1, total, "SET once 1 NX may succeed once, among all clients")
 		at.client().must("GET n", fmt.Sprintf(`"%d"`, 3*clients*each), fmt.Sprintf("%d clients added 1, 3 and -1 to n, %d times each, all at the same time\nrule: a command is executed whole, with nothing between its reading and its writing", clients, each))
 	})
+}
+
+// lateConn returns from Read at the next whole millisecond. So all clients have their
+// commands executed at the same instant, with nothing that orders them: the race
+// detector sees it if they share memory without a mutex.
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	time.Sleep(time.Millisecond - time.Duration(time.Now().Nanosecond())%time.Millisecond)
+	return n, err
 }
 
 // Proves that a key is there until its time is over, to the microsecond, and then
