@@ -30,8 +30,8 @@ const patience = 30 * time.Second
 // A Gateway serves a store over HTTP.
 type Gateway struct {
 	store    *dfs.Client
+	cfg      dfs.Config
 	dataPort string // of Data
-	maxPiece int64  // bytes that one record may have
 	appends  locks
 }
 
@@ -39,7 +39,7 @@ type Gateway struct {
 // redirected finds Data on the host that it asked, at dataPort. The
 // configuration is that of the client.
 func New(store *dfs.Client, cfg dfs.Config, dataPort string) *Gateway {
-	return &Gateway{store: store, dataPort: dataPort, maxPiece: int64(cfg.MaxRecord())}
+	return &Gateway{store: store, cfg: cfg, dataPort: dataPort}
 }
 
 // A handler answers one operation.

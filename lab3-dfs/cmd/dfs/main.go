@@ -91,7 +91,7 @@ Paths are absolute, or relative to /user/<you>; * ? [ ] match names. "-" is stan
 
 Generic options, before the command:
   -fs HOST:PORT                the master; also in the variable DFS_MASTER; by default 127.0.0.1:9000
-  -D dfs.blocksize=BYTES       bytes in a chunk, the same for servers and clients; by default 67108864
+  -D dfs.blocksize=BYTES       bytes in a chunk of a new store, the same for all its servers; by default 67108864
   -D dfs.replication=N         copies of a chunk, by default 3
 `)
 }

@@ -86,7 +86,6 @@ func startStore(env *testscript.Env) error {
 	env.Setenv("DATA", "http://"+at["webhdfs data"]+"/webhdfs/v1")
 	env.Setenv("HOSTPORT", at["webhdfs"])
 	env.Setenv("STORE", filepath.Join(dir, "store"))
-	env.Setenv("BS", blockSize)
 	env.Setenv("LONG", strings.Repeat("n", 256))
 	return nil
 }
@@ -157,7 +156,7 @@ func awaitServers(self, master string) error {
 	var out []byte
 	var err error
 	for range 60 {
-		cmd := exec.Command(self, "-fs", master, "-D", "dfs.blocksize="+blockSize, "-put", "-f", "-", "/.probe")
+		cmd := exec.Command(self, "-fs", master, "-put", "-f", "-", "/.probe")
 		cmd.Stdin = strings.NewReader("x")
 		if out, err = cmd.CombinedOutput(); err == nil {
 			return exec.Command(self, "-fs", master, "-rm", "/.probe").Run()

@@ -136,7 +136,7 @@ func (g *Gateway) create(w http.ResponseWriter, r *request) error {
 	if err := g.store.MkdirAll(ctx, path.Dir(path.Clean(r.path))); err != nil {
 		return err
 	}
-	if err := Put(ctx, g.store, r.path, r.Body, overwrite); err != nil {
+	if err := Put(ctx, g.store, g.cfg, r.path, r.Body, overwrite); err != nil {
 		return err
 	}
 	u := url.URL{Scheme: "webhdfs", Host: r.Host, Path: r.path}
@@ -147,14 +147,20 @@ func (g *Gateway) create(w http.ResponseWriter, r *request) error {
 }
 
 // Put makes a file of what is read. Until it is whole it has another name, in the
-// same directory. With overwrite it takes the place of a file that is there.
-func Put(ctx context.Context, store *dfs.Client, name string, from io.Reader, overwrite bool) error {
+// same directory. With overwrite it takes the place of a file that is there. The
+// configuration is that of the client; the error is a [*ChunkSizeError], and nothing
+// has been read, when the store has another.
+func Put(ctx context.Context, store *dfs.Client, cfg dfs.Config, name string, from io.Reader, overwrite bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	temp := path.Join(path.Dir(path.Clean(name)), "._COPYING_."+strconv.FormatInt(time.Now().UnixNano(), 36))
 	to, err := store.Create(ctx, temp)
 	if err != nil {
 		return err
+	}
+	if info, err := store.Stat(ctx, temp); err == nil && info.ChunkSize != cfg.WithDefaults().ChunkSize {
+		giveUp(store, temp)
+		return &ChunkSizeError{Store: info.ChunkSize, Client: cfg.WithDefaults().ChunkSize}
 	}
 	_, err = io.CopyBuffer(onlyWriter{to}, onlyReader{from}, make([]byte, 1<<20))
 	if err == nil {
@@ -176,6 +182,14 @@ func Put(ctx context.Context, store *dfs.Client, name string, from io.Reader, ov
 		giveUp(store, temp)
 	}
 	return err
+}
+
+// A ChunkSizeError is returned when a client would cut a file into chunks of another
+// size than the store has.
+type ChunkSizeError struct{ Store, Client int64 } // bytes
+
+func (e *ChunkSizeError) Error() string {
+	return fmt.Sprintf("the store has chunks of %d bytes, and this client would write %d: start it with -D dfs.blocksize=%d", e.Store, e.Client, e.Store)
 }
 
 // giveUp removes a file that will not be whole, also for a client that has gone.
@@ -206,7 +220,7 @@ func (g *Gateway) append(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	buffer := make([]byte, min(g.maxPiece, 4<<20))
+	buffer := make([]byte, min(g.cfg.MaxRecord(), 4<<20))
 	for size := info.Size; ; {
 		room := info.ChunkSize - size%info.ChunkSize
 		n, err := io.ReadFull(r.Body, buffer[:min(room, int64(len(buffer)))])

@@ -96,10 +96,23 @@ func (s *shell) putFrom(name string, from io.Reader) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		s.fail(name, err)
 	default:
-		if err := webhdfs.Put(s.ctx, s.store, name, from, s.opts["f"]); err != nil {
+		if err := s.putWhole(name, from); err != nil {
 			s.fail(name, err)
 		}
 	}
+}
+
+// putWhole writes the file in chunks of the size that the store has.
+func (s *shell) putWhole(name string, from io.Reader) error {
+	err := webhdfs.Put(s.ctx, s.store, s.cfg, name, from, s.opts["f"])
+	var size *webhdfs.ChunkSizeError
+	if !errors.As(err, &size) {
+		return err
+	}
+	s.cfg.ChunkSize = size.Store
+	s.store.Close()
+	s.store = dfs.NewClient(s.master, s.cfg)
+	return webhdfs.Put(s.ctx, s.store, s.cfg, name, from, s.opts["f"])
 }
 
 // get copies files and directories out of the store.

@@ -55,7 +55,8 @@ func init() {
 
 // A shell runs one command.
 type shell struct {
-	ctx   context.Context
+	ctx context.Context
+	*general
 	store *dfs.Client
 	name  string          // of the command
 	opts  map[string]bool // that are set
@@ -75,8 +76,8 @@ func runShell(ctx context.Context, g *general, name string, args []string, in io
 	if err != nil {
 		return status(usageError{fmt.Sprintf("-%s: %v\nUsage: dfs [generic options] -%s %s", name, err, name, c.usage)}, errOut)
 	}
-	s := &shell{ctx: ctx, store: dfs.NewClient(g.master, g.cfg), name: name, opts: opts, in: in, out: out, errs: errOut}
-	defer s.store.Close()
+	s := &shell{ctx: ctx, general: g, store: dfs.NewClient(g.master, g.cfg), name: name, opts: opts, in: in, out: out, errs: errOut}
+	defer func() { s.store.Close() }()
 	c.run(s, args)
 	if s.fails > 0 {
 		return exitFail
