@@ -25,6 +25,7 @@ type pair struct {
 	client    net.PacketConn
 	server    net.PacketConn
 	listener  net.Listener // on the server, after listen
+	delivered counter      // bytes that were read
 }
 
 const millisecond = time.Millisecond
@@ -115,7 +116,7 @@ func (p *pair) all(within time.Duration, what string, functions ...func()) {
 	case <-done:
 		p.w.Sleep(0) // ends here if one of them failed
 	case <-timer.C:
-		p.w.Fatalf("%s did not end within %v", what, within)
+		p.w.Fatalf("%s did not end within %v. %d bytes have been read in all", what, within, p.delivered.Load())
 	}
 }
 
@@ -148,6 +149,7 @@ func (p *pair) write(conn net.Conn, s stream, from, to int) {
 		s.fill(part, at)
 		n, err := conn.Write(part)
 		if err != nil || n != len(part) {
+			p.w.Sleep(0) // ends here if the test has failed already
 			p.w.Fatalf("Write of bytes %d to %d of a stream returned %d and %v", at, at+len(part), n, err)
 		}
 		at += n
@@ -184,7 +186,9 @@ func (p *pair) read(conn net.Conn, s stream, from, to int) {
 			}
 		}
 		at += n
+		p.delivered.Add(int64(n))
 		if err != nil {
+			p.w.Sleep(0) // ends here if the test has failed already
 			p.w.Fatalf("Read returned %v after %d bytes of the stream; %d were sent", err, at, to)
 		}
 	}

@@ -26,6 +26,7 @@ func (e *end) take(n, limit int, stream string, within time.Duration) {
 			end := begin + len(a.Payload)
 			e.s.rule(begin >= 0 && end <= limit, "nothing is sent beyond the other side's window (RFC 9293, 3.8.6)", "the student's side sent bytes %d to %d of its stream. The window ends at byte %d", begin, end, limit)
 			e.s.rule(stream[begin:end] == string(a.Payload), "what is written is sent", "the student's side sent other bytes than those written as bytes %d to %d", begin, end)
+			e.s.rule(!isFin(a.Segment) || end == len(stream), "FIN follows the last byte that was written (RFC 9293, 3.10.4)", "the student's side sent FIN behind byte %d of its stream, of which %d bytes were written", end, len(stream))
 			if begin <= e.taken && e.taken < end {
 				e.taken = end
 				e.window = uint32(limit - end)

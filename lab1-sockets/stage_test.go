@@ -370,9 +370,11 @@ func (e *end) expect(data string) {
 	e.s.do(10*time.Second, fmt.Sprintf("a Read of the %d bytes that have arrived", len(data)), func() {
 		got := make([]byte, len(data))
 		n, err := io.ReadFull(e.conn, got)
-		if err != nil || string(got) != data {
-			e.s.w.Fatalf("Read gave %q and %v. The stream is %q\nrule: bytes are delivered in order, each once", shorten(string(got[:n])), err, shorten(data))
+		const rule = "bytes are delivered unchanged, in order, each once"
+		for i := range n {
+			e.s.rule(got[i] == data[i], rule, "byte %d of those that Read gave is wrong. It gave %q there, and the stream goes on with %q", i, shorten(string(got[i:n])), shorten(data[i:]))
 		}
+		e.s.rule(err == nil, rule, "Read gave %d bytes and %v. %d are there", n, err, len(data))
 	})
 }
 
@@ -388,8 +390,8 @@ func (e *end) readError(within time.Duration) (err error) {
 }
 
 func shorten(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "..."
+	if len(s) > 30 {
+		return s[:30] + "..."
 	}
 	return s
 }
