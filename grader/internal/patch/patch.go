@@ -43,6 +43,7 @@ var Headings = []string{
 	"Raft - apply",
 	"Raft - persistence",
 	"Raft - snapshots",
+	"Raft - database",
 	"Locks",
 	"Sockets",
 	"RPC",
