@@ -256,7 +256,7 @@ func (m *Master) makePrimary(l *lease, args *GrantArgs, members []*serverState) 
 	to := *args
 	to.Primary, to.Secondaries = true, addresses(members[1:])
 	m.mu.Lock()
-	*l = lease{turn: l.turn, chunk: to.ID, version: to.Version, primary: members[0].addr}
+	l.chunk, l.version, l.primary = to.ID, to.Version, members[0].addr
 	l.expires = time.Now().Add(m.cfg.CallTimeout + to.Lease) // should the answer be lost
 	m.mu.Unlock()
 	if err := m.peers.call(m.ctx, l.primary, "ChunkServer.Grant", &to, new(Nothing)); err != nil {
