@@ -100,6 +100,17 @@ func (s *store) seal(id ChunkID, v Version, length int64) error {
 
 // sealDraft is seal with the draft's turn.
 func (s *store) sealDraft(d *draft, old *replica, length int64) error {
+	if old != nil {
+		old.turn <- struct{}{} // nobody appends to it meanwhile
+		defer func() { <-old.turn }()
+		if s.isBetter(old, d, length) {
+			s.mu.Lock()
+			delete(s.drafts, d.id)
+			s.mu.Unlock()
+			d.data.Close()
+			return s.disk.Remove(draftName(d.id))
+		}
+	}
 	r := &replica{id: d.id, version: d.version, data: d.data, turn: make(chan struct{}, 1)}
 	entries, err := s.sealed(d, r, length)
 	if err != nil {
@@ -135,6 +146,19 @@ func (s *store) sealDraft(d *draft, old *replica, length int64) error {
 	s.replicas[d.id] = r
 	delete(s.drafts, d.id)
 	return nil
+}
+
+// isBetter reports whether a replica must not give way to a draft: a copy may have
+// been ordered before the replica got its present version.
+func (s *store) isBetter(r *replica, d *draft, length int64) bool {
+	now := s.view(r)
+	switch {
+	case now.gone:
+		return false
+	case now.version != d.version:
+		return now.version > d.version
+	}
+	return !now.damaged && now.length >= length
 }
 
 // sealed checks that the draft has all blocks up to length, and returns the

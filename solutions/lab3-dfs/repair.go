@@ -63,7 +63,7 @@ func (m *Master) needy() []*chunk {
 	for _, id := range slices.Sorted(maps.Keys(m.ns.Chunks)) {
 		c := m.ns.Chunks[id]
 		n := len(m.good(c))
-		if n > 0 && n+len(m.copies[id]) < m.cfg.Replication && !m.leased(c) {
+		if c.Version > 0 && n > 0 && n+len(m.copies[id]) < m.cfg.Replication && !m.leased(c) {
 			have[id] = n
 			needy = append(needy, c)
 		}
