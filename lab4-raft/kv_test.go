@@ -417,7 +417,7 @@ func TestKVSessionsExpire4E(t *testing.T) {
 				cl.open()
 				for range 2 {
 					cl.expect(incr(s[victim], 1), raft.DoReply{Status: raft.Expired},
-						"with more than MaxSessions sessions the one that was not used for the longest time expires; and a request of a session that is not there is not executed")
+						"with more than MaxSessions sessions the one that was not used for the longest time expires, by the order of the log and not by a clock: on all servers the same. A request of a session that is not there is not executed")
 					for _, id := range []int{0, 3} {
 						cl.expect(incr(s[id], 2), done(int64(5+id/3)), exactlyOnce+". This session is in use, and does not expire")
 					}
