@@ -82,6 +82,9 @@ func startMembers(t testing.TB, n int, command func(member int, peers []string, 
 }
 
 func startRaftKV(t testing.TB) *processes {
+	if testing.Short() {
+		t.Skip("starts real processes: left out by -short")
+	}
 	program, dir := buildRaftKV(t), t.TempDir()
 	return startMembers(t, 3, func(member int, peers []string, redis string) *exec.Cmd {
 		return exec.Command(program, "serve", "-me", strconv.Itoa(member), "-peers", strings.Join(peers, ","),
