@@ -91,7 +91,7 @@ func TestReadFromAnyReplica3B(t *testing.T) {
 		u := c.user()
 		data := content(w.Seed(), 3*chunkSize+1)
 		u.mustPut("/f", data)
-		for i, up := range c.servers {
+		for i := range c.servers {
 			for j, s := range c.servers {
 				if j != i {
 					c.crash(s)
@@ -103,7 +103,6 @@ func TestReadFromAnyReplica3B(t *testing.T) {
 					c.restart(s)
 				}
 			}
-			_ = up
 			w.Sleep(2 * c.cfg.Heartbeat)
 		}
 	})
