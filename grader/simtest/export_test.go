@@ -18,3 +18,10 @@ func UnderTest(stack string) string {
 	g, _ := parseGoroutine(stack)
 	return g.underTest()
 }
+
+// SplitDump returns how many goroutines of a dump are in a bubble, and whether
+// another may be.
+func SplitDump(dump string, bubble int) (own int, astray bool) {
+	all, astray := splitDump([]byte(dump), bubble)
+	return len(all), astray
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,6 +39,21 @@ func (g *goroutine) asleep() bool { return g.state == "sleep" }
 // runs reports whether the goroutine has work to do.
 func (g *goroutine) runs() bool {
 	return g.state == "running" || g.state == "runnable" || strings.HasPrefix(g.state, "preempted")
+}
+
+// astray reports whether the goroutine may belong to some bubble although the
+// dump says that it is in none: while a goroutine works for the garbage
+// collector, the runtime takes it out of its bubble (gcAssistAlloc and gcStart,
+// Go 1.25 and later).
+func (g *goroutine) astray() bool {
+	collects := strings.HasPrefix(g.state, "GC ") || strings.HasPrefix(g.state, "garbage collection") ||
+		g.state == "semacquire" || g.state == "wait for GC cycle"
+	return g.bubble == 0 && (collects || g.runs()) && len(g.user()) > 0 && !g.watches()
+}
+
+// watches reports whether the goroutine is that of a watchdog.
+func (g *goroutine) watches() bool {
+	return slices.ContainsFunc(g.frames, func(f frame) bool { return strings.HasSuffix(f.fn, "simtest.(*watchdog).watch") })
 }
 
 // user returns the frames of code under test and of the test, innermost first.
@@ -92,6 +108,13 @@ var dumpPool = sync.Pool{New: func() any { b := make([]byte, 1<<18); return &b }
 
 // bubbleStacks returns the goroutines of one bubble.
 func bubbleStacks(bubble int) []goroutine {
+	own, _ := stacks(bubble)
+	return own
+}
+
+// stacks returns the goroutines of one bubble, and whether there may be more,
+// because one is astray.
+func stacks(bubble int) (own []goroutine, astray bool) {
 	p := dumpPool.Get().(*[]byte)
 	defer dumpPool.Put(p)
 	n := runtime.Stack(*p, true)
@@ -99,13 +122,21 @@ func bubbleStacks(bubble int) []goroutine {
 		*p = make([]byte, 2*len(*p))
 		n = runtime.Stack(*p, true)
 	}
-	var all []goroutine
-	for block := range bytes.SplitSeq((*p)[:n], []byte("\n\n")) {
-		if g, ok := parseGoroutine(string(block)); ok && g.bubble == bubble {
-			all = append(all, g)
+	return splitDump((*p)[:n], bubble)
+}
+
+func splitDump(dump []byte, bubble int) (own []goroutine, astray bool) {
+	for block := range bytes.SplitSeq(dump, []byte("\n\n")) {
+		g, ok := parseGoroutine(string(block))
+		switch {
+		case !ok:
+		case g.bubble == bubble:
+			own = append(own, g)
+		case g.astray():
+			astray = true
 		}
 	}
-	return all
+	return own, astray
 }
 
 // parseGoroutine reads one block of a dump.

@@ -59,7 +59,11 @@ func (d *watchdog) look() bool {
 		d.checkTotal()
 		return false
 	}
-	goroutines := bubbleStacks(d.w.bubble)
+	goroutines, astray := stacks(d.w.bubble)
+	if astray { // It may be the one that holds the mutex: this look tells nothing.
+		d.suspect = ""
+		return false
+	}
 	if runner := busy(goroutines); runner != nil {
 		d.suspect = ""
 		d.idle += spent
