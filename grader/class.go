@@ -8,13 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"distsys/grader/internal/class"
+	"distsys/grader/internal/shard"
 	"distsys/grader/internal/workspace"
 )
 
 // classCommand returns the verb that grades many submissions.
 func classCommand() *cobra.Command {
 	var o class.Options
-	var shard, due, secret string
+	var part, due, secret string
 	cmd := &cobra.Command{
 		Use:   "class SUBMISSIONS --out DIR [LAB...]",
 		Short: "Grade the submissions of a whole class",
@@ -44,8 +45,8 @@ computer wrote into the commit.`,
 			if o.Out == "" {
 				return errors.New("class needs --out DIR")
 			}
-			if shard != "" {
-				if o.Shard, err = class.ParseShard(shard); err != nil {
+			if part != "" {
+				if o.Shard, err = shard.Parse(part); err != nil {
 					return err
 				}
 			}
@@ -80,7 +81,7 @@ computer wrote into the commit.`,
 	flags.SortFlags = false
 	flags.StringVar(&o.Out, "out", "", "write grades, feedback and grade book to `DIR`")
 	flags.StringVar(&o.Roster, "roster", "", "the students, a CSV `FILE`")
-	flags.StringVar(&shard, "shard", "", "grade part `I/N` of the class")
+	flags.StringVar(&part, "shard", "", "grade part `I/N` of the class")
 	flags.IntVar(&o.Jobs, "jobs", 0, "grade `N` submissions at once (default: one per processor)")
 	flags.IntVar(&o.Grading.Seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
 	flags.StringVar(&secret, "seed-secret", "", "derive the seeds from the secret in `FILE` (default: from DISTSYS_SEED_SECRET, if that is set)")

@@ -11,6 +11,7 @@ import (
 
 	"distsys/grader/internal/mutants"
 	"distsys/grader/internal/report"
+	"distsys/grader/internal/shard"
 	"distsys/grader/internal/workspace"
 )
 
@@ -21,9 +22,11 @@ type mutantsFlags struct {
 	seeds   int
 	jobs    int
 	json    string
+	shard   string
 	refresh bool
 
 	bugs *regexp.Regexp // bug, compiled
+	part shard.Shard    // shard, parsed
 }
 
 // mutantsCommand returns the verb that tests the tests.
@@ -62,11 +65,12 @@ same), and 2 when it could not do it, as when a test fails without any bug.`,
 	flags.SortFlags = false
 	flags.BoolVar(&f.named, "named", false, "run only the tests that must catch a bug, as its patch says")
 	flags.StringVar(&f.bug, "bug", "", "plant only the bugs whose name matches `REGEXP`")
+	flags.StringVar(&f.shard, "shard", "", "plant only part `I/N` of the bugs")
 	flags.IntVar(&f.seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
 	flags.IntVar(&f.jobs, "jobs", 0, "run `N` tests at once (default: one per processor)")
 	flags.StringVar(&f.json, "json", "", "write the result as JSON to `FILE` (- for standard output)")
 	flags.BoolVar(&f.refresh, "refresh", false, "run nothing; rewrite patches whose line numbers have drifted")
-	for _, other := range []string{"named", "seeds", "jobs", "json"} {
+	for _, other := range []string{"named", "seeds", "jobs", "json", "shard"} {
 		cmd.MarkFlagsMutuallyExclusive("refresh", other)
 	}
 	return cmd
@@ -80,10 +84,16 @@ func (f *mutantsFlags) check(cmd *cobra.Command) error {
 		return errors.New("--seeds must be at least 1")
 	case changed("jobs") && f.jobs < 1:
 		return errors.New("--jobs must be at least 1")
-	case f.bug == "":
-		return nil
 	}
 	var err error
+	if f.shard != "" {
+		if f.part, err = shard.Parse(f.shard); err != nil {
+			return err
+		}
+	}
+	if f.bug == "" {
+		return nil
+	}
 	if f.bugs, err = regexp.Compile(f.bug); err != nil {
 		return fmt.Errorf("--bug: %w", err)
 	}
@@ -99,7 +109,7 @@ func (f *mutantsFlags) try(ctx context.Context, w *workspace.Workspace, labs []s
 	cols, live := columns(stderr)
 	progress := report.NewProgress(stderr, live, cols)
 	r, err := mutants.Try(ctx, w, mutants.Options{
-		Labs: labs, Bugs: f.bugs, Named: f.named, Seeds: f.seeds, Jobs: f.jobs, Progress: progress,
+		Labs: labs, Bugs: f.bugs, Shard: f.part, Named: f.named, Seeds: f.seeds, Jobs: f.jobs, Progress: progress,
 	})
 	progress.Stop()
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"distsys/grader/internal/grading"
 	"distsys/grader/internal/rubric"
+	"distsys/grader/internal/shard"
 	"distsys/grader/internal/workspace"
 )
 
@@ -29,7 +30,7 @@ type Options struct {
 	Submissions string          // folder with an entry for each submission
 	Out         string          // folder for grades, feedback and grade book
 	Roster      string          // CSV file of the students; "" takes each entry for a student
-	Shard       Shard           // the part of the class to grade
+	Shard       shard.Shard     // the part of the class to grade
 	Jobs        int             // submissions at once; 0 is GOMAXPROCS
 	Late        LatePolicy      // what the dates of git commits mean
 	Grading     grading.Options // labs, seeds and the like; sources, jobs and progress are set here
@@ -62,10 +63,10 @@ func Grade(ctx context.Context, w *workspace.Workspace, o Options) error {
 		return err
 	}
 	defer os.RemoveAll(c.temp)
-	if err := begin(o.Out, manifest{Way: c.way, Shards: []Shard{o.Shard}, Students: ids(students), Labs: columns(c.rubrics)}); err != nil {
+	if err := begin(o.Out, manifest{Way: c.way, Shards: []shard.Shard{o.Shard}, Students: ids(students), Labs: columns(c.rubrics)}); err != nil {
 		return err
 	}
-	if err := c.gradeAll(ctx, o.Shard.of(students)); err != nil {
+	if err := c.gradeAll(ctx, part(students, o.Shard)); err != nil {
 		return err
 	}
 	return writeBook(o.Out)

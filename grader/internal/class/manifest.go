@@ -9,14 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"distsys/grader/internal/shard"
 )
 
 // A manifest says what class a folder is about.
 type manifest struct {
-	Way      string       `json:"way"`      // digest of how it is graded
-	Shards   []Shard      `json:"shards"`   // what was graded here
-	Students []string     `json:"students"` // IDs of the whole class, sorted
-	Labs     []labColumns `json:"labs"`
+	Way      string        `json:"way"`      // digest of how it is graded
+	Shards   []shard.Shard `json:"shards"`   // what was graded here
+	Students []string      `json:"students"` // IDs of the whole class, sorted
+	Labs     []labColumns  `json:"labs"`
 }
 
 // begin makes the folder of a class.

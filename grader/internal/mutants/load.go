@@ -73,11 +73,14 @@ func (t *trial) loadLab(name string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{rubric: r, errors: corpus.errors, complete: t.options.Bugs == nil && !t.options.Named}
+	l := &lab{rubric: r, errors: corpus.errors, complete: t.options.Bugs == nil && t.options.Shard.Of == 0 && !t.options.Named}
 	if l.reference, err = t.workspace.LayReference(name); err != nil {
 		return nil, err
 	}
 	for _, m := range corpus.mutants {
+		if !t.options.Shard.HasName(m.Name) {
+			continue
+		}
 		l.plants = append(l.plants, t.prepare(l, m, corpus))
 	}
 	return l, nil

@@ -21,6 +21,7 @@ import (
 	"distsys/grader/internal/result"
 	"distsys/grader/internal/rubric"
 	"distsys/grader/internal/runner"
+	"distsys/grader/internal/shard"
 	"distsys/grader/internal/suite"
 	"distsys/grader/internal/workspace"
 )
@@ -29,6 +30,7 @@ import (
 type Options struct {
 	Labs     []string       // folders
 	Bugs     *regexp.Regexp // only the bugs whose name matches; nil is all
+	Shard    shard.Shard    // of the bugs
 	Named    bool           // only the tests that a bug's patch names
 	Seeds    int            // 0 is as the rubric says
 	Jobs     int            // tests and builds at once; 0 is GOMAXPROCS
