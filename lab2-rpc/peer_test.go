@@ -168,11 +168,11 @@ func (c *callingPipe) say(data []byte) {
 // over reports whether the call has ended.
 func over(call *rpc.Call) bool {
 	select {
-	case call.Done <- call: // the channel has room for one: nobody has ended the call
-		<-call.Done
-		return false
-	default:
+	case <-call.Done: // so what the call has set can be read
+		call.Done <- call
 		return true
+	default:
+		return false
 	}
 }
 
