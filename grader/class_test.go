@@ -59,7 +59,7 @@ func TestClassIsKilled(t *testing.T) {
 	output, err := grade("straight").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 
-	const shards = 2
+	shards := min(4, *classSize/3)
 	var outs []string
 	for i := range shards {
 		out := fmt.Sprint("shard", i+1)
