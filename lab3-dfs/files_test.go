@@ -215,7 +215,7 @@ func TestConcurrentWriters3A(t *testing.T) {
 		const n = 12
 		reader := c.user()
 		require.NoError(w, reader.MkdirAll(reader.soon(), "/in/here"))
-		done := make(chan bool)
+		done := make(chan bool, n)
 		for i := range n {
 			u := c.user()
 			w.Go(func() {
@@ -250,7 +250,7 @@ func TestOneCreates3A(t *testing.T) {
 		c := startCluster(w, 3, 1)
 		for round := range 5 {
 			path := fmt.Sprintf("/mine-%d", round)
-			errs := make(chan error)
+			errs := make(chan error, 8)
 			for i := range 8 {
 				u := c.user()
 				w.Go(func() { errs <- u.put(path, content(uint64(i), 1000)) })

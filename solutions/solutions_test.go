@@ -95,6 +95,7 @@ func TestSkeletonsEarnNothing(t *testing.T) {
 	for _, lab := range r.Labs {
 		for _, part := range lab.Parts {
 			for _, test := range part.Tests {
+				require.Equal(t, "fail", test.Status, "%s:\n%s", test.Name, test.Message)
 				require.Contains(t, test.Message, "next: TODO(", "%s", test.Name)
 			}
 		}

@@ -25,3 +25,6 @@ func SplitDump(dump string, bubble int) (own int, astray bool) {
 	all, astray := splitDump([]byte(dump), bubble)
 	return len(all), astray
 }
+
+// Spins reports whether a goroutine of the world still burns CPU time.
+func Spins(r *Result) bool { return r.spins }

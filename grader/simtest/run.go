@@ -31,7 +31,9 @@ var worlds sync.Map
 var running atomic.Int64
 
 func newWorld(test string, seed uint64) *World {
-	return &World{seed: seed, test: test, status: Pass, rand: rand.New(rand.NewPCG(seed, Key(test)))}
+	w := &World{seed: seed, test: test, status: Pass, rand: rand.New(rand.NewPCG(seed, Key(test)))}
+	w.alone.L = &w.mu
+	return w
 }
 
 // run runs body in the world, under the watchdog. When the world is stuck it

@@ -302,3 +302,14 @@ func TestGoroutinesUnderTest(t *testing.T) {
 	})
 	require.Empty(t, seen)
 }
+
+// A goroutine of the test that never ends fails the world, and nobody goes on
+// looking for its end: that would keep the clock of a world busy that is over.
+func TestHelperNeverEnds(t *testing.T) {
+	r := simtest.Try(t, 1, func(w *simtest.World) {
+		w.Go(func() { select {} })
+	})
+	require.Equal(t, simtest.Stuck, r.Status)
+	require.Contains(t, r.Failures[0].Message, "a goroutine of the test (World.Go) did not end")
+	require.False(t, simtest.Spins(r))
+}

@@ -45,7 +45,8 @@ type World struct {
 	failures []Failure
 	notes    []string
 	cleanups []func()
-	helpers  int // goroutines of Go that run; no WaitGroup: the body may call Go while its world ends
+	helpers  int       // goroutines of Go that run; no WaitGroup: the body may call Go while its world ends
+	alone    sync.Cond // helpers is 0; its lock is mu
 	status   Status
 	closed   bool // broken is closed
 
@@ -97,24 +98,29 @@ func (w *World) Eventually(within time.Duration, cond func() bool, format string
 // Go runs f in a goroutine of the test. A panic in f fails the world. The
 // world's end waits for f.
 func (w *World) Go(f func()) {
-	w.countHelpers(1)
+	w.mu.Lock()
+	w.helpers++
+	w.mu.Unlock()
 	go func() {
-		defer w.countHelpers(-1)
+		defer w.helperEnded()
 		w.guard(f)
 	}()
 }
 
-func (w *World) countHelpers(change int) (n int) {
+func (w *World) helperEnded() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.helpers += change
-	return w.helpers
+	if w.helpers--; w.helpers == 0 {
+		w.alone.Broadcast()
+	}
 }
 
 // waitForHelpers waits for the goroutines of Go.
 func (w *World) waitForHelpers() {
-	for w.countHelpers(0) > 0 {
-		time.Sleep(time.Millisecond)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.helpers > 0 {
+		w.alone.Wait()
 	}
 }
 
