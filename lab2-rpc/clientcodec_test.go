@@ -285,20 +285,10 @@ func TestClientTakesNil2B(t *testing.T) {
 // connection does.
 func TestClientCodecCloses2B(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
-		conn, inner := newPipe(w, "server", "client")
-		c := rpclab.NewClientCodec(inner)
-		read := make(chan error, 1)
-		go func() { read <- c.ReadResponseHeader(&rpc.Response{}) }()
-		w.Sleep(settle)
-		require.NoError(w, c.Close())
-		c.Close()
-		require.Error(w, <-read, "ReadResponseHeader, on a connection that was closed")
-		require.True(w, conn.finished(), "Close has not closed the connection")
-		require.Equal(w, 1, inner.closes, "how often the connection was closed")
-
-		conn, inner = newPipe(w, "server", "client")
-		conn.Close()
-		require.ErrorIs(w, rpclab.NewClientCodec(inner).ReadResponseHeader(&rpc.Response{}), io.EOF, "ReadResponseHeader, when the server is gone")
+		mustClose(w, func(p *pipe) (io.Closer, func() error) {
+			c := rpclab.NewClientCodec(p)
+			return c, func() error { return c.ReadResponseHeader(&rpc.Response{}) }
+		})
 
 		d := dial(w)
 		call, _ := d.call("Echo.Int", int64(1), new(int64))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-msgpack/v2/codec"
+	"github.com/stretchr/testify/require"
 
 	"distsys/grader/simtest"
 )
@@ -189,4 +190,26 @@ func show(data []byte) string {
 		b.WriteString("and more ")
 	}
 	return b.String() + "= " + dump
+}
+
+// mustClose checks the end of a codec on either side of a connection: Close closes
+// it, lets a read that waits go, and may come twice; and a reader is told when the
+// peer is gone. CodecOn makes a
+// codec, and returns it and what reads a header.
+func mustClose(w *simtest.World, codecOn func(*pipe) (closer io.Closer, read func() error)) {
+	peer, end := newPipe(w, "peer", "codec")
+	closer, read := codecOn(end)
+	result := make(chan error, 1)
+	go func() { result <- read() }()
+	w.Sleep(settle)
+	require.NoError(w, closer.Close())
+	closer.Close()
+	require.Error(w, <-result, "a header is read, on a connection that was closed")
+	require.True(w, peer.finished(), "Close has not closed the connection")
+	require.Equal(w, 1, end.closes, "how often the connection was closed")
+
+	peer, end = newPipe(w, "peer", "codec")
+	peer.Close()
+	_, read = codecOn(end)
+	require.ErrorIs(w, read(), io.EOF, "a header is read, when the peer is gone")
 }

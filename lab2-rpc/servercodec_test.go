@@ -6,8 +6,6 @@ import (
 	"net/rpc"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"distsys/grader/simtest"
 	rpclab "distsys/lab2-rpc"
 )
@@ -218,20 +216,10 @@ func TestServerCannotSendResult2B(t *testing.T) {
 // come twice; and that the end of the connection ends the server's loop.
 func TestServerCodecCloses2B(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
-		conn, inner := newPipe(w, "client", "server")
-		c := rpclab.NewServerCodec(inner)
-		read := make(chan error, 1)
-		go func() { read <- c.ReadRequestHeader(&rpc.Request{}) }()
-		w.Sleep(settle)
-		require.NoError(w, c.Close())
-		c.Close()
-		require.Error(w, <-read, "ReadRequestHeader, on a connection that was closed")
-		require.True(w, conn.finished(), "Close has not closed the connection")
-		require.Equal(w, 1, inner.closes, "how often the connection was closed")
-
-		conn, inner = newPipe(w, "client", "server")
-		conn.Close()
-		require.ErrorIs(w, rpclab.NewServerCodec(inner).ReadRequestHeader(&rpc.Request{}), io.EOF, "ReadRequestHeader, when the client is gone")
+		mustClose(w, func(p *pipe) (io.Closer, func() error) {
+			c := rpclab.NewServerCodec(p)
+			return c, func() error { return c.ReadRequestHeader(&rpc.Request{}) }
+		})
 
 		s := serve(w)
 		s.alive(ruleEnds, "nothing happened")

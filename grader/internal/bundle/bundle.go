@@ -18,17 +18,12 @@ import (
 	"time"
 
 	"distsys/grader/internal/publish"
+	"distsys/grader/internal/rubric"
 	"distsys/grader/internal/workspace"
 )
 
 //go:embed gradescope classroom50
 var scripts embed.FS
-
-// A packed file.
-type file struct {
-	text       []byte
-	executable bool
-}
 
 // Gradescope writes the zip file of an autograder for labs. Hidden tests are in
 // it: students do not get to see it.
@@ -50,8 +45,8 @@ func Classroom50(ctx context.Context, w *workspace.Workspace, labs []string, dir
 	if err != nil {
 		return err
 	}
-	version := strings.TrimPrefix(goLine(string(files["course/go.mod"].text)), "go ")
-	files["runtime.json"] = file{text: fmt.Appendf(nil, "{\"runs-on\": \"ubuntu-latest\", \"go\": %q}\n", version)}
+	version := strings.TrimPrefix(goLine(string(files["course/go.mod"].Text)), "go ")
+	files["runtime.json"] = publish.File{Text: fmt.Appendf(nil, "{\"runs-on\": \"ubuntu-latest\", \"go\": %q}\n", version)}
 	return writeFolder(out, files)
 }
 
@@ -65,42 +60,40 @@ func goLine(gomod string) string {
 }
 
 // pack returns the starter, the names of the labs and the scripts of a kind.
-func pack(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool, kind string) (map[string]file, error) {
-	files := map[string]file{"labs": {text: []byte(strings.Join(labs, "\n") + "\n")}}
-	err := publish.Starter(ctx, w, labs, dirty, func(name string, text []byte, executable bool) {
-		files[path.Join("course", name)] = file{text, executable}
-	})
+func pack(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool, kind string) (publish.Files, error) {
+	starter, err := publish.Starter(ctx, w, labs, dirty)
 	if err != nil {
 		return nil, err
+	}
+	files := publish.Files{"labs": {Text: []byte(strings.Join(labs, "\n") + "\n")}}
+	for name, f := range starter {
+		files[path.Join("course", name)] = f
 	}
 	return files, fs.WalkDir(scripts, kind, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		text, err := scripts.ReadFile(name)
-		files[path.Base(name)] = file{text, path.Ext(name) != ".py"}
+		files[path.Base(name)] = publish.File{Text: text, Executable: path.Ext(name) != ".py"}
 		return err
 	})
 }
 
-// hiddenTests is the name of a lab's hidden tests, beside its solution.
-const hiddenTests = "hidden_test.go"
-
-func addHidden(files map[string]file, w *workspace.Workspace, labs []string) error {
+func addHidden(files publish.Files, w *workspace.Workspace, labs []string) error {
 	for _, lab := range labs {
-		text, err := os.ReadFile(filepath.Join(w.ReferenceDir(lab), hiddenTests))
+		text, err := os.ReadFile(filepath.Join(w.ReferenceDir(lab), rubric.HiddenFile))
 		if os.IsNotExist(err) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		files[path.Join("course/solutions", lab, hiddenTests)] = file{text: text}
+		files[path.Join("course/solutions", lab, rubric.HiddenFile)] = publish.File{Text: text}
 	}
 	return nil
 }
 
-func writeZip(out string, files map[string]file) error {
+func writeZip(out string, files publish.Files) error {
 	f, err := os.Create(out)
 	if err != nil {
 		return err
@@ -109,12 +102,12 @@ func writeZip(out string, files map[string]file) error {
 	z := zip.NewWriter(f)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		h := &zip.FileHeader{Name: name, Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
-		h.SetMode(files[name].mode())
+		h.SetMode(mode(files[name]))
 		w, err := z.CreateHeader(h)
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(files[name].text); err != nil {
+		if _, err := w.Write(files[name].Text); err != nil {
 			return err
 		}
 	}
@@ -124,15 +117,15 @@ func writeZip(out string, files map[string]file) error {
 	return f.Close()
 }
 
-func (f file) mode() fs.FileMode {
-	if f.executable {
+func mode(f publish.File) fs.FileMode {
+	if f.Executable {
 		return 0o755
 	}
 	return 0o644
 }
 
 // writeFolder writes files to a folder that is new or empty.
-func writeFolder(out string, files map[string]file) error {
+func writeFolder(out string, files publish.Files) error {
 	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
 		return fmt.Errorf("%s is not empty", out)
 	}
@@ -141,7 +134,7 @@ func writeFolder(out string, files map[string]file) error {
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(at, files[name].text, files[name].mode()); err != nil {
+		if err := os.WriteFile(at, files[name].Text, mode(files[name])); err != nil {
 			return err
 		}
 	}

@@ -155,7 +155,7 @@ func (c *class) gradeAttempt(ctx context.Context, s Student, a *Attempt, dir str
 		return err
 	}
 	for i := range report.Labs {
-		tests(&report.Labs[i], o.LogDir)
+		withoutPaths(&report.Labs[i], o.LogDir)
 	}
 	a.Report = report
 	return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -166,7 +167,7 @@ func digestTree(w *workspace.Workspace, o Options) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func digestFile(h interface{ Write([]byte) (int, error) }, name, path string) error {
+func digestFile(h io.Writer, name, path string) error {
 	text, err := os.ReadFile(path)
 	fmt.Fprintf(h, "\x00%s\x00%d\x00%s", name, len(text), text)
 	return err
@@ -194,8 +195,8 @@ func digestStudent(way string, r *Record, attempts []attempt) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// tests makes the report of a lab the same wherever and whenever it was made.
-func tests(l *result.Lab, logs string) {
+// withoutPaths makes the report of a lab the same on whatever machine it was made.
+func withoutPaths(l *result.Lab, logs string) {
 	l.Tests(func(t *result.Test) {
 		t.Log = ""
 		t.Message = strings.ReplaceAll(t.Message, logs, logsDir)

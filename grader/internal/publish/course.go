@@ -11,7 +11,7 @@ import (
 
 // A course is the course's own repository as it is to be published.
 type course struct {
-	files    files
+	files    Files
 	revision string // of HEAD
 	seconds  int64  // of its date, since 1970
 }
@@ -22,7 +22,7 @@ func readCourse(ctx context.Context, g git, dirty bool) (*course, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the course's tree must be a git repository with a commit: %w", err)
 	}
-	c := &course{files: files{}}
+	c := &course{files: Files{}}
 	if _, err := fmt.Sscan(head, &c.revision, &c.seconds); err != nil {
 		return nil, fmt.Errorf("git log: %q: %w", head, err)
 	}
@@ -81,6 +81,6 @@ func (c *course) read(root, entry string) error {
 	if os.IsNotExist(err) { // Deleted, and not committed: --dirty.
 		return nil
 	}
-	c.files[name] = file{text: text, executable: mode&0o111 != 0}
+	c.files[name] = File{Text: text, Executable: mode&0o111 != 0}
 	return err
 }

@@ -87,7 +87,7 @@ type commit struct {
 	branch  string
 	onto    string // another branch that it has as a parent; "" is none
 	message string
-	files   files
+	files   Files
 	seconds int64
 }
 
@@ -151,11 +151,11 @@ func (g git) stream(ctx context.Context, ref string, c commit, parents []string)
 			return nil, fmt.Errorf("the name %q cannot be published", name)
 		}
 		mode := "100644"
-		if c.files[name].executable {
+		if c.files[name].Executable {
 			mode = "100755"
 		}
 		fmt.Fprintf(&b, "M %s inline %s\n", mode, name)
-		writeData(&b, c.files[name].text)
+		writeData(&b, c.files[name].Text)
 	}
 	b.WriteString("done\n")
 	return &b, nil

@@ -28,7 +28,7 @@ var code = regexp.MustCompile(`[A-Za-z]`)
 
 // checkLeaks searches the starter for the solutions of all labs, also of those
 // that are not published. What the course gives to students anyway is no leak.
-func checkLeaks(root string, starter files) error {
+func checkLeaks(root string, starter Files) error {
 	labs, err := skeleton.Labs(root)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func checkLeaks(root string, starter files) error {
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(starter)) {
-		if leak := l.find(name, string(starter[name].text)); leak != nil {
+		if leak := l.find(name, string(starter[name].Text)); leak != nil {
 			errs = append(errs, leak)
 		}
 	}

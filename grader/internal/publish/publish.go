@@ -71,17 +71,14 @@ func Publish(ctx context.Context, w *workspace.Workspace, o Options) (*Published
 	return p, r.checkOut(ctx, "main")
 }
 
-// Starter gives each file of the starter to a function.
-func Starter(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool, give func(name string, text []byte, executable bool)) error {
+// Starter returns the starter.
+func Starter(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool) (Files, error) {
 	_, starter, err := prepare(ctx, w, labs, dirty)
-	for name, f := range starter {
-		give(name, f.text, f.executable)
-	}
-	return err
+	return starter, err
 }
 
 // prepare returns the starter, in which nothing leaks.
-func prepare(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool) (*course, files, error) {
+func prepare(ctx context.Context, w *workspace.Workspace, labs []string, dirty bool) (*course, Files, error) {
 	course, err := readCourse(ctx, git{dir: w.Root}, dirty)
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +91,7 @@ func prepare(ctx context.Context, w *workspace.Workspace, labs []string, dirty b
 }
 
 // solve returns the starter with the reference solutions in place.
-func solve(root string, labs []string, starter files) (files, error) {
+func solve(root string, labs []string, starter Files) (Files, error) {
 	solved := maps.Clone(starter)
 	for _, lab := range labs {
 		parts, err := skeleton.Parts(root, lab)

@@ -11,20 +11,21 @@ import (
 	"distsys/grader/internal/workspace"
 )
 
-// files are the files of a tree by their paths, with slashes.
-type files map[string]file
+// Files are the files of a tree by their paths, with slashes.
+type Files map[string]File
 
-type file struct {
-	text       []byte
-	executable bool
+// A File is a plain file.
+type File struct {
+	Text       []byte
+	Executable bool
 }
 
 // add puts plain files below a folder. Those that replace others keep their
 // mode.
-func (f files) add(dir string, texts map[string][]byte) {
+func (f Files) add(dir string, texts map[string][]byte) {
 	for name, text := range texts {
 		at := path.Join(dir, name)
-		f[at] = file{text: text, executable: f[at].executable}
+		f[at] = File{Text: text, Executable: f[at].Executable}
 	}
 }
 
@@ -32,8 +33,8 @@ func (f files) add(dir string, texts map[string][]byte) {
 const overlayDir = ".github/starter/"
 
 // makeStarter returns the tree of the starter.
-func makeStarter(w *workspace.Workspace, labs []string, course files) (files, error) {
-	starter := files{}
+func makeStarter(w *workspace.Workspace, labs []string, course Files) (Files, error) {
+	starter := Files{}
 	for name, f := range course {
 		if forStudents(name, w.Labs, labs) {
 			starter[name] = f
@@ -70,7 +71,7 @@ func forStudents(name string, all, labs []string) bool {
 const labsMark = "<!-- labs -->"
 
 // renderMarkdown cuts what is for staff and fills in the table of labs.
-func (f files) renderMarkdown(w *workspace.Workspace, labs []string) error {
+func (f Files) renderMarkdown(w *workspace.Workspace, labs []string) error {
 	table, err := labTable(w, labs)
 	if err != nil {
 		return err
@@ -79,8 +80,8 @@ func (f files) renderMarkdown(w *workspace.Workspace, labs []string) error {
 		if path.Ext(name) != ".md" {
 			continue
 		}
-		text := strings.Replace(cutStaff(string(file.text)), labsMark+"\n", table, 1)
-		file.text = []byte(text)
+		text := strings.Replace(cutStaff(string(file.Text)), labsMark+"\n", table, 1)
+		file.Text = []byte(text)
 		f[name] = file
 	}
 	return nil
