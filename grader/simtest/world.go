@@ -164,7 +164,7 @@ func (w *World) Logf(format string, args ...any) {
 
 // Errorf records a failure. The world goes on.
 func (w *World) Errorf(format string, args ...any) {
-	w.fail(Fail, fmt.Sprintf(format, args...))
+	w.fail(Fail, readable(fmt.Sprintf(format, args...)))
 }
 
 // FailNow ends the calling goroutine, and the test's other goroutines at
