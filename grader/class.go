@@ -12,10 +12,15 @@ import (
 	"distsys/grader/internal/workspace"
 )
 
+// classFlags are the flags of the verb class that need a look.
+type classFlags struct {
+	class.Options
+	shard, due, secret string
+}
+
 // classCommand returns the verb that grades many submissions.
 func classCommand() *cobra.Command {
-	var o class.Options
-	var part, due, secret string
+	var f classFlags
 	cmd := &cobra.Command{
 		Use:   "class SUBMISSIONS --out DIR [LAB...]",
 		Short: "Grade the submissions of a whole class",
@@ -41,54 +46,59 @@ of n machines. The verb merge joins the parts.
 computer wrote into the commit.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var err error
-			if o.Out == "" {
-				return errors.New("class needs --out DIR")
-			}
-			if part != "" {
-				if o.Shard, err = shard.Parse(part); err != nil {
-					return err
-				}
-			}
-			if o.Late.Due, err = dueTime(due); err != nil {
-				return err
-			}
-			if due == "" && (o.Late.Best || o.Late.Percent != 0) {
-				return errors.New("--late and --best need --due")
-			}
-			if o.Late.Percent < 0 || o.Late.Percent > 100 {
-				return errors.New("--late is a percentage, from 0 to 100")
-			}
-			if o.Grading.Secret, err = seedSecret(secret); err != nil {
+			f.Submissions, f.Progress = args[0], cmd.ErrOrStderr()
+			if err := f.parse(); err != nil {
 				return err
 			}
 			w, err := workspace.Find(".")
 			if err != nil {
 				return err
 			}
-			o.Submissions, o.Progress = args[0], cmd.ErrOrStderr()
-			if o.Grading.Labs, err = w.Select(args[1:]); err != nil {
+			if f.Grading.Labs, err = w.Select(args[1:]); err != nil {
 				return err
 			}
-			if err := class.Grade(cmd.Context(), w, o); err != nil {
+			if err := class.Grade(cmd.Context(), w, f.Options); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s/gradebook.csv\n", o.Out)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s/gradebook.csv\n", f.Out)
 			return err
 		},
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringVar(&o.Out, "out", "", "write grades, feedback and grade book to `DIR`")
-	flags.StringVar(&o.Roster, "roster", "", "the students, a CSV `FILE`")
-	flags.StringVar(&part, "shard", "", "grade part `I/N` of the class")
-	flags.IntVar(&o.Jobs, "jobs", 0, "grade `N` submissions at once (default: one per processor)")
-	flags.IntVar(&o.Grading.Seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
-	flags.StringVar(&secret, "seed-secret", "", "derive the seeds from the secret in `FILE` (default: from DISTSYS_SEED_SECRET, if that is set)")
-	flags.StringVar(&due, "due", "", "the last commit up to `TIME` counts (2026-11-20T23:59:00+01:00)")
-	flags.Float64Var(&o.Late.Percent, "late", 0, "a later commit counts, less `PERCENT` of its points a day")
-	flags.BoolVar(&o.Late.Best, "best", false, "the better of the last commit in time and the last of all counts")
+	flags.StringVar(&f.Out, "out", "", "write grades, feedback and grade book to `DIR`")
+	flags.StringVar(&f.Roster, "roster", "", "the students, a CSV `FILE`")
+	flags.StringVar(&f.shard, "shard", "", "grade part `I/N` of the class")
+	flags.IntVar(&f.Jobs, "jobs", 0, "grade `N` submissions at once (default: one per processor)")
+	flags.IntVar(&f.Grading.Seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
+	flags.StringVar(&f.secret, "seed-secret", "", "derive the seeds from the secret in `FILE` (default: from DISTSYS_SEED_SECRET, if that is set)")
+	flags.StringVar(&f.due, "due", "", "the last commit up to `TIME` counts (2026-11-20T23:59:00+01:00)")
+	flags.Float64Var(&f.Late.Percent, "late", 0, "a later commit counts, less `PERCENT` of its points a day")
+	flags.BoolVar(&f.Late.Best, "best", false, "the better of the last commit in time and the last of all counts")
 	return cmd
+}
+
+// parse turns texts into values, and looks for those that make no sense.
+func (f *classFlags) parse() (err error) {
+	if f.Out == "" {
+		return errors.New("class needs --out DIR")
+	}
+	if f.shard != "" {
+		if f.Shard, err = shard.Parse(f.shard); err != nil {
+			return err
+		}
+	}
+	if f.Late.Due, err = dueTime(f.due); err != nil {
+		return err
+	}
+	switch {
+	case f.due == "" && (f.Late.Best || f.Late.Percent != 0):
+		return errors.New("--late and --best need --due")
+	case f.Late.Percent < 0 || f.Late.Percent > 100:
+		return errors.New("--late is a percentage, from 0 to 100")
+	}
+	f.Grading.Secret, err = seedSecret(f.secret)
+	return err
 }
 
 func dueTime(text string) (time.Time, error) {
