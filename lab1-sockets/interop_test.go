@@ -107,8 +107,8 @@ func TestInteropRedisCLI1C(t *testing.T) {
 			for _, step := range s.steps {
 				script += step.line + "\n"
 			}
-			want := strings.Split(output(t, script, cli, "--no-raw", "-p", theirs), "\n")
-			got := strings.Split(output(t, script, cli, "--no-raw", "-p", ours), "\n")
+			want := strings.Split(interop.RedisCLI(t, theirs, script), "\n")
+			got := strings.Split(interop.RedisCLI(t, ours, script), "\n")
 			asked := strings.Split(script, "\n")
 			require.Len(t, got, len(want), "the session %q: how many lines redis-cli prints", s.name)
 			for i := range want {

@@ -262,11 +262,7 @@ func TestInteropRaftKVSession(t *testing.T) {
 		script += step[0] + "\n"
 	}
 	for _, port := range members.ports {
-		cmd := exec.Command(cli, "--no-raw", "-p", port)
-		cmd.Stdin = strings.NewReader(script)
-		out, err := cmd.Output()
-		require.NoError(t, err)
-		lines := strings.Split(string(out), "\n")
+		lines := strings.Split(interop.RedisCLI(t, port, script), "\n")
 		for i, step := range steps {
 			require.Equal(t, step[1], lines[i], "%s", step[0])
 		}
