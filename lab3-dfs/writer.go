@@ -238,6 +238,9 @@ func (cw *chunkWriter) lost(addr string, why error) {
 	// TODO(3B): take the server out of the chain. If no piece has arrived yet, the
 	// master may know a better chain (see replace). When nobody is left, the chunk
 	// has failed.
+	if len(cw.info.Servers) > 1 {
+		why = errors.Join(todo("3B", "lost: go on without a server that failed"), why)
+	}
 	cw.mu.Lock()
 	cw.err = why
 	cw.mu.Unlock()
