@@ -9,7 +9,7 @@ import (
 )
 
 // A Reader reads a file as it was when it was opened: an [io.Reader],
-// [io.ReaderAt], [io.Seeker] and [io.Closer]. ReadAt may be called from several
+// [io.WriterTo], [io.ReaderAt], [io.Seeker] and [io.Closer]. ReadAt may be called from several
 // goroutines.
 //
 // A chunk is read from whatever replica gives it. While none does, a read tries
@@ -209,6 +209,27 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// WriteTo writes what is left of the file to w, piece by piece as they arrive: it
+// saves [io.Copy] a copy of each.
+func (r *Reader) WriteTo(w io.Writer) (total int64, err error) {
+	for {
+		if len(r.rest) == 0 {
+			if err := r.fill(); err == io.EOF {
+				return total, nil
+			} else if err != nil {
+				return total, err
+			}
+		}
+		n, err := w.Write(r.rest)
+		r.rest = r.rest[n:]
+		r.off += int64(n)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
 // fill waits for the next piece, and has those behind it fetched meanwhile.
 func (r *Reader) fill() error {
 	if r.off >= r.size {
@@ -236,8 +257,11 @@ func (r *Reader) fetchAhead() chan fetched {
 	n := min(pieceSize-off%pieceSize, r.file.ChunkSize-off%r.file.ChunkSize, r.size-off)
 	r.next += n
 	r.tasks.Go(func() {
-		data := make([]byte, n)
-		_, err := r.ReadAt(data, off)
+		data, err := r.fetch(off, int(n))
+		if got := int64(len(data)); err == nil && got < n {
+			data = append(data, make([]byte, n-got)...)
+			_, err = r.ReadAt(data[got:], off+got)
+		}
 		done <- fetched{data, err}
 	})
 	return done
