@@ -85,8 +85,12 @@ func (m *Master) AddChunk(args *AddChunkArgs, reply *ChunkInfo) error {
 	})
 }
 
-// nobody says why no server can be chosen. The mutex is held.
+// nobody says why no server can be chosen. A master that has just started has not
+// heard of those that there are. The mutex is held.
 func (m *Master) nobody() error {
+	if len(m.servers) == 0 && time.Since(m.started) < m.cfg.DeadAfter {
+		return ErrBusy
+	}
 	for _, s := range m.servers {
 		if m.alive(s) && s.full {
 			return ErrNoSpace

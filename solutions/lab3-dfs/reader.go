@@ -10,8 +10,8 @@ import (
 )
 
 // A Reader reads a file as it was when it was opened: an [io.Reader],
-// [io.WriterTo], [io.ReaderAt], [io.Seeker] and [io.Closer]. ReadAt may be called from several
-// goroutines.
+// [io.WriterTo], [io.ReaderAt], [io.Seeker] and [io.Closer]. ReadAt may be called
+// from several goroutines.
 //
 // A chunk is read from whatever replica gives it. While none does, a read tries
 // again until the context of Open ends; it returns ErrCorrupt when all replicas are

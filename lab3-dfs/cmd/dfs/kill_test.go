@@ -90,6 +90,7 @@ func TestKill(t *testing.T) {
 	t.Log("kill -9 of the master during a -put, and restart")
 	f.dfs("-put", "main_test.go", "/data/small")
 	put := f.command("-put", big, "/data/2026/second")
+	put.Stderr = os.Stderr
 	require.NoError(t, put.Start())
 	time.Sleep(300 * time.Millisecond)
 	f.master.kill()
