@@ -122,7 +122,7 @@ func TestDeadline2A(t *testing.T) {
 		o := newOffice(w).open()
 		d := o.desk("a")
 		d.ping("nothing happened")
-		before := len(w.Goroutines())
+		before := len(o.goroutines())
 		other := d.work(forever, "other", 20*time.Second)
 		for _, deadline := range []time.Duration{time.Millisecond, time.Second, 2500 * time.Millisecond} {
 			j := d.work(within(w, deadline), fmt.Sprint("late ", deadline), 3*time.Second)

@@ -217,10 +217,17 @@ func (d *desk) ping(format string, args ...any) {
 	}
 }
 
+// goroutines describes the goroutines that run in the code under test once those
+// that have something to do have done it: one that is between two reads may be
+// nowhere in that code.
+func (o *office) goroutines() []string {
+	o.w.Sleep(soon)
+	return o.w.Goroutines()
+}
+
 // leaves checks that no more goroutines run in the code under test than before.
 func (o *office) leaves(before int, format string, args ...any) {
-	o.w.Sleep(soon)
-	if left := o.w.Goroutines(); len(left) > before {
+	if left := o.goroutines(); len(left) > before {
 		o.w.Fatalf("%s. There were %d goroutines before, and now there are %d:\n%s\nrule: every goroutine ends when it has nothing to do any more (handout, rules of the course)", fmt.Sprintf(format, args...), before, len(left), strings.Join(left, "\n"))
 	}
 }

@@ -39,13 +39,13 @@ func run(m *testing.M) int {
 
 // A report is the part of the grader's JSON that these tests look at.
 type report struct {
-	Points, Max int
+	Points, Max float64
 	Labs        []struct {
 		Lab         string
-		Points, Max int
+		Points, Max float64
 		Parts       []struct {
 			ID          string
-			Points, Max int
+			Points, Max float64
 			Tests       []struct{ Name, Status, Message string }
 		}
 	}
