@@ -554,6 +554,44 @@ func TestLocationsFromHeartbeats3C(t *testing.T) {
 	})
 }
 
+// Proves that a file goes on being written while the master crashes and starts
+// again, several times: it finds the file open, with the chunks that it gave it, and
+// gives it the next when it has heard of chunkservers. For: a chunk that is given
+// twice or left out when its answer was lost, a file that is closed by a restart, a
+// master that says that there are no chunkservers before they can have reported.
+func TestRestartWhileWriting3C(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		c := startCluster(w, 4, 3)
+		u := c.user()
+		data := content(w.Seed(), 7*chunkSize+321)
+		f, err := u.Create(u.soon(), "/f")
+		require.NoError(w, err)
+		done := make(chan struct{})
+		w.Go(func() {
+			defer close(done)
+			for i := uint64(0); i < 3; i++ {
+				dice := w.Dice(simtest.Key("crash"), i)
+				w.Sleep(dice.Duration(0, 50*time.Millisecond))
+				c.crash(c.master)
+				w.Sleep(dice.Duration(0, 2*c.cfg.Heartbeat))
+				c.restart(c.master)
+				w.Sleep(2 * c.cfg.Heartbeat)
+			}
+		})
+		for off := 0; off < len(data); off += 50_000 {
+			if _, err := f.Write(data[off:min(len(data), off+50_000)]); err != nil {
+				w.Fatalf("the master crashed and started again while /f was written, near byte %d of %d: %v. The chunkservers were there all the time", off, len(data), err)
+			}
+			w.Sleep(100 * time.Millisecond)
+		}
+		require.NoError(w, f.Close(), "the master crashed and started again while /f was written")
+		<-done
+		require.Len(w, u.chunks("/f"), 8, "chunks of a file that was written while the master crashed")
+		u.mustHave("/f", data)
+		u.whole("/f", data, 3, repairBound)
+	})
+}
+
 // Proves that a change that cannot be logged is answered with an error, that the
 // master takes no more changes until it starts again, and that nothing
 // acknowledged is lost, whether the disk was full or a sync failed. For: an error
