@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,19 +29,35 @@ const ttl = time.Minute
 
 // A ledger counts what a table of sessions executes.
 type ledger struct {
-	w        *simtest.World
-	s        *rpclab.Sessions
-	executed map[string]int
+	w *simtest.World
+	s *rpclab.Sessions
+
+	mu     sync.Mutex
+	counts map[string]int
 }
 
 func newLedger(w *simtest.World) *ledger {
-	return &ledger{w, rpclab.NewSessions(ttl), map[string]int{}}
+	return &ledger{w: w, s: rpclab.NewSessions(ttl), counts: map[string]int{}}
+}
+
+// executes counts an execution.
+func (l *ledger) executes(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts[name]++
+}
+
+// executed returns how often something has been executed.
+func (l *ledger) executed(name string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts[name]
 }
 
 // do asks for a call that returns its name, or fails with it.
 func (l *ledger) do(session, seq uint64, name string, fails error) (any, error) {
 	return l.s.Do(rpclab.CallID{Session: session, Seq: seq}, func() (any, error) {
-		l.executed[name]++
+		l.executes(name)
 		if fails != nil {
 			return nil, fails
 		}
@@ -57,8 +74,8 @@ func (l *ledger) answers(session, seq uint64, name, want string, times int) {
 	if err != nil || got != want {
 		fail(l.w, ruleAnswers, "%s was answered %v and error %v, and not %q", what, got, err, want)
 	}
-	if l.executed[name] != times {
-		fail(l.w, ruleOnce, "%s: %q was executed %d times by now, and not %d times", what, name, l.executed[name], times)
+	if l.executed(name) != times {
+		fail(l.w, ruleOnce, "%s: %q was executed %d times by now, and not %d times", what, name, l.executed(name), times)
 	}
 }
 
@@ -66,7 +83,7 @@ func (l *ledger) answers(session, seq uint64, name, want string, times int) {
 func (l *ledger) refuses(session, seq uint64, want error, rule, when string) {
 	l.w.Helper()
 	got, err := l.do(session, seq, "refused", nil)
-	if l.executed["refused"] > 0 {
+	if l.executed("refused") > 0 {
 		fail(l.w, rule, "%s, call %d of session %d was executed, and answered %v, error %v", when, seq, session, got, err)
 	}
 	if !errors.Is(err, want) {
@@ -104,7 +121,7 @@ func TestErrorIsAnAnswer2C(t *testing.T) {
 				fail(w, ruleAnswers, "execute returned the error %q. The call was answered %v, error %v", full, got, err)
 			}
 		}
-		if n := l.executed["call"]; n != 1 {
+		if n := l.executed("call"); n != 1 {
 			fail(w, ruleOnce, "a call that failed came twice and was executed %d times", n)
 		}
 		l.answers(id, 2, "next", "next", 1)
@@ -160,7 +177,7 @@ func TestCallComesAgainWhileExecuting2C(t *testing.T) {
 		id, other := l.s.Open(), l.s.Open()
 		began := w.Now()
 		slow := func() (any, error) {
-			l.executed["slow"]++
+			l.executes("slow")
 			w.Sleep(time.Second)
 			return "slow", nil
 		}
@@ -181,7 +198,7 @@ func TestCallComesAgainWhileExecuting2C(t *testing.T) {
 				fail(w, ruleWaits, "a call that takes 1s came four times, each 100ms after the one before. One of the answers was %s", got)
 			}
 		}
-		if n := l.executed["slow"]; n != 1 {
+		if n := l.executed("slow"); n != 1 {
 			fail(w, ruleOnce, "a call that takes 1s came four times, each 100ms after the one before, and was executed %d times", n)
 		}
 	})
