@@ -26,10 +26,14 @@ import (
 // chunkSize is small, so that files have many chunks.
 const chunkSize = 4 * dfs.BlockSize
 
+// pieceSize is small, so that several pieces of a chunk are under way.
+const pieceSize = dfs.BlockSize
+
 // testConfig is what the tests' stores agree on.
 func testConfig(replication int) dfs.Config {
 	return dfs.Config{
 		ChunkSize:   chunkSize,
+		PieceSize:   pieceSize,
 		Replication: replication,
 		Heartbeat:   time.Second,
 		DeadAfter:   5 * time.Second,

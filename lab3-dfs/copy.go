@@ -4,9 +4,6 @@ import (
 	"log"
 )
 
-// pieceSize is how many bytes go in one message.
-const pieceSize = 4 * BlockSize
-
 // fetch gets a replica from one of the servers that have it.
 func (s *ChunkServer) fetch(order CopyOrder) {
 	s.mu.Lock()

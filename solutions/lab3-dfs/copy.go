@@ -5,9 +5,6 @@ import (
 	"log"
 )
 
-// pieceSize is how many bytes go in one message.
-const pieceSize = 4 * BlockSize
-
 // fetch gets a replica from one of the servers that have it.
 func (s *ChunkServer) fetch(order CopyOrder) {
 	s.mu.Lock()
@@ -48,7 +45,7 @@ func (s *ChunkServer) fetchFrom(from string, order CopyOrder) error {
 	length := int64(-1)
 	for at := int64(0); at != length; {
 		piece := new(ReadReply)
-		args := &ReadArgs{ID: order.ID, Version: order.Version, Offset: at, Length: pieceSize}
+		args := &ReadArgs{ID: order.ID, Version: order.Version, Offset: at, Length: int(s.cfg.PieceSize)}
 		if err := s.peers.call(s.ctx, from, "ChunkServer.Read", args, piece); err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 // on. A field that is zero has its default.
 type Config struct {
 	ChunkSize   int64         // bytes in a chunk, a multiple of [BlockSize]; default 64 MiB (§2.5)
+	PieceSize   int64         // bytes of a chunk in one message, a multiple of [BlockSize]; default 1 MiB
 	Replication int           // chunkservers that keep a chunk; default 3
 	Heartbeat   time.Duration // how often a chunkserver reports to the master; default 1 s
 	DeadAfter   time.Duration // a chunkserver that has been silent for so long is dead; default 10 heartbeats
@@ -47,6 +48,7 @@ type Config struct {
 // WithDefaults returns the configuration with every zero field filled in.
 func (c Config) WithDefaults() Config {
 	fill(&c.ChunkSize, 64<<20)
+	fill(&c.PieceSize, 1<<20)
 	fill(&c.Replication, 3)
 	fill(&c.Heartbeat, time.Second)
 	fill(&c.DeadAfter, 10*c.Heartbeat)

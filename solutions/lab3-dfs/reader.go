@@ -147,11 +147,11 @@ func (r *Reader) ReadAt(p []byte, off int64) (n int, err error) {
 // ends before the end of the file.
 func (r *Reader) fetch(off int64, n int) ([]byte, error) {
 	// TODO(3A): find out which chunk they are in and where there, cut n so that they
-	// end with the chunk, with the file, and after at most pieceSize, and fetch them
+	// end with the chunk, with the file, and after at most PieceSize, and fetch them
 	// (see fetchFrom).
 	// BEGIN SOLUTION
 	index, within := int(off/r.file.ChunkSize), off%r.file.ChunkSize
-	n = int(min(int64(n), pieceSize, r.file.ChunkSize-within, r.size-off))
+	n = int(min(int64(n), r.c.cfg.PieceSize, r.file.ChunkSize-within, r.size-off))
 	data, err := r.fetchFrom(index, within, n)
 	if err != nil {
 		return nil, pathError("read", r.path, err)
@@ -206,7 +206,7 @@ func (r *Reader) fetchReplica(addr string, c ChunkInfo, within int64, n int) ([]
 }
 
 // readAhead is how many pieces Read fetches at the same time.
-const readAhead = 8
+const readAhead = 3
 
 // Read reads on where the last Read or Seek ended.
 func (r *Reader) Read(p []byte) (int, error) {
@@ -269,7 +269,8 @@ func (r *Reader) fill() error {
 func (r *Reader) fetchAhead() chan fetched {
 	done := make(chan fetched, 1)
 	off := r.next
-	n := min(pieceSize-off%pieceSize, r.file.ChunkSize-off%r.file.ChunkSize, r.size-off)
+	piece, chunk := r.c.cfg.PieceSize, r.file.ChunkSize
+	n := min(piece-off%piece, chunk-off%chunk, r.size-off)
 	r.next += n
 	r.tasks.Go(func() {
 		data, err := r.fetch(off, int(n))

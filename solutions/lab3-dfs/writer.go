@@ -43,7 +43,7 @@ type chunkWriter struct {
 }
 
 // writeAhead is how many pieces are under way at the same time.
-const writeAhead = 8
+const writeAhead = 3
 
 func newWriter(ctx context.Context, c *Client, path string, file FileID) *Writer {
 	w := &Writer{c: c, path: path, file: file}
@@ -59,10 +59,10 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 	}
 	for n < len(p) && w.err == nil {
 		// TODO(3A): fill the buffer and send it as a piece (see flush) when it has
-		// pieceSize bytes, or ends where the chunk ends.
+		// PieceSize bytes, or ends where the chunk ends.
 		// BEGIN SOLUTION
 		within := w.size % w.c.cfg.ChunkSize
-		room := min(pieceSize-int64(len(w.buffer)), w.c.cfg.ChunkSize-within)
+		room := min(w.c.cfg.PieceSize-int64(len(w.buffer)), w.c.cfg.ChunkSize-within)
 		some := p[n:][:min(int64(len(p)-n), room)]
 		w.buffer = append(w.buffer, some...)
 		n += len(some)
