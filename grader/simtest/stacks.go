@@ -160,6 +160,7 @@ func parseGoroutine(block string) (goroutine, bool) {
 // parseHeader reads a line such as
 //
 //	goroutine 24 [select (durable), synctest bubble 1]:
+//	goroutine 24 [semacquire labels:{"world": "TestX/seed=1"}]:
 func parseHeader(line string) (g goroutine, ok bool) {
 	rest, ok := strings.CutPrefix(line, "goroutine ")
 	if !ok {
@@ -170,7 +171,8 @@ func parseHeader(line string) (g goroutine, ok bool) {
 		return g, false
 	}
 	g.id, _ = strconv.Atoi(id)
-	state, _, _ := strings.Cut(rest, "]")
+	state, _, _ := strings.Cut(rest, " labels:{")
+	state, _, _ = strings.Cut(state, "]")
 	state, _, _ = strings.Cut(state, ", ")
 	g.state, g.durable = strings.CutSuffix(state, " (durable)")
 	if _, number, found := strings.Cut(line, "synctest bubble "); found {

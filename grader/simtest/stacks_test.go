@@ -38,6 +38,9 @@ distsys/lab1-sockets.(*Conn).Read(0xc0000b2000)
 		{"chan receive", student, false},
 		{"sync.WaitGroup.Wait", student, false},
 		{"running, synctest bubble 4", student, false}, // another world's
+		{`semacquire labels:{"world": "TestX/seed=3"}`, student, true},
+		{`runnable labels:{"world": "TestX/seed=3"}`, student, true},
+		{`chan receive labels:{"world": "TestX/seed=3"}`, student, false},
 		{"running", watchdog, false},
 	} {
 		own, astray := simtest.SplitDump(fmt.Sprintf("%s\n\ngoroutine 8 [%s]:\n%s\n", waits, test.state, test.stack), 3)
