@@ -529,6 +529,30 @@ func TestSecondaryRefuses3D(t *testing.T) {
 	})
 }
 
+// Proves that a master that starts again while leases run, which it does not know
+// any more, takes heartbeats that ask it to renew them, and that appends go on. For:
+// a lease that is looked up and is not there; a lease renewed for who does not have
+// it.
+func TestMasterRestartsUnderLease3D(t *testing.T) {
+	simtest.Run(t, func(w *simtest.World) {
+		c := startCluster(w, 3, 3)
+		u := c.user()
+		u.empty("/log")
+		var acks []ack
+		for i := uint64(0); i < 8; i++ {
+			acks = append(acks, u.mustAppend("/log", record(i, 300)))
+			c.restart(c.master)
+			w.Sleep(once(w, i, 2*c.cfg.Heartbeat))
+		}
+		for i := uint64(8); i < 12; i++ {
+			acks = append(acks, u.mustAppend("/log", record(i, 300)))
+		}
+		u.checkLog("/log", acks)
+		w.Sleep(2 * c.cfg.Lease)
+		u.sameEverywhere("/log", 3, repairBound)
+	})
+}
+
 // Proves that no lease is given twice with one version, although the master crashes
 // while it gives it: a replica that was told of it and then was away must not pass
 // for one that has what was appended under the next. For: a version that is logged

@@ -298,7 +298,7 @@ func (m *Master) renew(s *serverState, wanted []ChunkID) (renewed []ChunkID) {
 		if c == nil || !m.leased(c) || len(m.good(c)) < min(m.cfg.Replication, m.usable()) {
 			continue
 		}
-		if l := m.leases[c.File]; l.primary == s.addr && l.version == c.Version {
+		if l := m.leases[c.File]; l != nil && l.primary == s.addr && l.version == c.Version {
 			l.expires = time.Now().Add(m.cfg.Lease)
 			renewed = append(renewed, id)
 		}
