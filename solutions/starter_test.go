@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/goccy/go-yaml"
+	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 )
 
@@ -70,7 +71,6 @@ func TestStarter(t *testing.T) {
 	require.Contains(t, read(t, filepath.Join(temp, "GITHUB_OUTPUT")), "runners=lab")
 	require.Contains(t, read(t, filepath.Join(temp, "GITHUB_ENV")), "_RESULTS=")
 
-	firstPoints(t, clone, filepath.Join(temp, "grader"))
 	execute(t, clone, nil, "git", "checkout", "--quiet", "--force", "solution")
 	file := filepath.Join(temp, "solution.json")
 	execute(t, clone, nil, filepath.Join(temp, "grader"), "--seeds", "1", "--json", file)
@@ -78,33 +78,21 @@ func TestStarter(t *testing.T) {
 	require.Equal(t, r.Max, r.Points)
 }
 
-// firstPoints is a student's first five minutes: a test says what is to be done
-// next, the student does it, and has points.
-func firstPoints(t *testing.T, clone, grader string) {
-	t.Helper()
-	const lab, test = "lab1-sockets", "TestEchoesBytes1A"
-	run := func() (string, error) {
-		cmd := exec.Command("go", "test", "./"+lab, "-run", "^"+test+"$", "-seeds", "1")
-		cmd.Dir = clone
-		out, err := cmd.CombinedOutput()
-		return string(out), err
+// Proves that a student's first five minutes in the starter go as its README says,
+// as a terminal session: clone, run, read, write one TODO, have the first points.
+func TestFirstFiveMinutes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the starter from scratch: left out by -short")
 	}
-	out, err := run()
-	require.Error(t, err)
-	require.Contains(t, out, "next: TODO(1A)")
-
-	done := t.TempDir()
-	command(t, "skeleton", lab, "--solved", "1A", "--out", done)
-	edited, err := filepath.Glob(filepath.Join(done, lab, "*.go"))
-	require.NoError(t, err)
-	for _, file := range edited {
-		require.NoError(t, os.WriteFile(filepath.Join(clone, lab, filepath.Base(file)), []byte(read(t, file)), 0o644))
-	}
-	out, err = run()
-	require.NoError(t, err, out)
-	result := filepath.Join(t.TempDir(), "result.json")
-	execute(t, clone, nil, grader, lab, "--run", "1A", "--seeds", "1", "--json", result)
-	require.Equal(t, 20, readReport(t, result).Points)
+	starter := publish(t)
+	testscript.Run(t, testscript.Params{
+		Files: []string{"testdata/first-five-minutes.txtar"},
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, os.Environ()...)
+			e.Setenv("STARTER", starter)
+			return nil
+		},
+	})
 }
 
 func read(t *testing.T, file string) string {
