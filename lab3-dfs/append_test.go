@@ -2,6 +2,7 @@ package dfs_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -661,7 +662,9 @@ func TestAppendsUnderFire3D(t *testing.T) {
 	})
 }
 
+// isTimeout reports whether the error is that of a context that has run out, however
+// it is wrapped: a [fs.PathError] around joined errors says that it is no timeout.
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
-	return errors.As(err, &timeout) && timeout.Timeout()
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout()
 }
