@@ -532,8 +532,7 @@ func TestSecondaryRefuses3D(t *testing.T) {
 
 // Proves that a master that starts again while leases run, which it does not know
 // any more, takes heartbeats that ask it to renew them, and that appends go on. For:
-// a lease that is looked up and is not there; a lease renewed for who does not have
-// it.
+// a lease that is looked up and is not there.
 func TestMasterRestartsUnderLease3D(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		c := startCluster(w, 3, 3)
