@@ -18,6 +18,7 @@ import (
 // mutantsFlags are the flags of the verb mutants.
 type mutantsFlags struct {
 	named   bool
+	once    bool
 	bug     string
 	seeds   int
 	jobs    int
@@ -39,6 +40,10 @@ func mutantsCommand() *cobra.Command {
 the LAB, one at a time, runs the graded tests, and says which of them catch it.
 A test catches a bug when it does anything but pass. The tests must pass when
 there is no bug.
+
+With every test against every bug this takes hours. --once shows the same of
+the bugs - each is caught by the tests that its patch names - and of the tests:
+each catches a bug, or is listed as one that catches none.
 
 It exits with status 0 when every bug is caught by each test that its patch
 names, 1 when one is not or a patch is wrong (the others are tried all the
@@ -64,15 +69,17 @@ same), and 2 when it could not do it, as when a test fails without any bug.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.BoolVar(&f.named, "named", false, "run only the tests that must catch a bug, as its patch says")
+	flags.BoolVar(&f.once, "once", false, "run those, and each other test only until it has caught one bug")
 	flags.StringVar(&f.bug, "bug", "", "plant only the bugs whose name matches `REGEXP`")
 	flags.StringVar(&f.shard, "shard", "", "plant only part `I/N` of the bugs")
 	flags.IntVar(&f.seeds, "seeds", 0, "run each test under the seeds 1 to `N` (default: as the rubric says)")
 	flags.IntVar(&f.jobs, "jobs", 0, "run `N` tests at once (default: one per processor)")
 	flags.StringVar(&f.json, "json", "", "write the result as JSON to `FILE` (- for standard output)")
 	flags.BoolVar(&f.refresh, "refresh", false, "run nothing; rewrite patches whose line numbers have drifted")
-	for _, other := range []string{"named", "seeds", "jobs", "json", "shard"} {
+	for _, other := range []string{"named", "once", "seeds", "jobs", "json", "shard"} {
 		cmd.MarkFlagsMutuallyExclusive("refresh", other)
 	}
+	cmd.MarkFlagsMutuallyExclusive("named", "once")
 	return cmd
 }
 
@@ -109,7 +116,7 @@ func (f *mutantsFlags) try(ctx context.Context, w *workspace.Workspace, labs []s
 	cols, live := columns(stderr)
 	progress := report.NewProgress(stderr, live, cols)
 	r, err := mutants.Try(ctx, w, mutants.Options{
-		Labs: labs, Bugs: f.bugs, Shard: f.part, Named: f.named, Seeds: f.seeds, Jobs: f.jobs, Progress: progress,
+		Labs: labs, Bugs: f.bugs, Shard: f.part, Named: f.named, Once: f.once, Seeds: f.seeds, Jobs: f.jobs, Progress: progress,
 	})
 	progress.Stop()
 	if err != nil {

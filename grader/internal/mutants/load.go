@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"distsys/grader/internal/patch"
 	"distsys/grader/internal/rubric"
@@ -17,7 +18,10 @@ type lab struct {
 	reference workspace.Overlay
 	plants    []*plant
 	errors    []string // of files that hold no bug
-	complete  bool     // every bug is tried with every test
+	complete  bool     // every bug is tried with every test, or with enough of them
+
+	mu    sync.Mutex
+	needs map[string]bool // tests that a patch names, or that have caught a bug
 }
 
 // A plant is one bug on its way into the reference.
@@ -34,6 +38,33 @@ func (l *lab) needed() []rubric.Test {
 	return slices.DeleteFunc(l.rubric.Tests(), func(t rubric.Test) bool {
 		return !slices.ContainsFunc(l.plants, func(p *plant) bool { return slices.Contains(p.tests, t) })
 	})
+}
+
+// left returns the tests that a bug is to be tried with: all of its tests or,
+// when it is enough for a test to catch one bug, those that it names and those
+// that have caught none.
+func (l *lab) left(p *plant, once bool) []rubric.Test {
+	if !once {
+		return p.tests
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	tests := slices.Clone(p.tests[:p.named])
+	for _, test := range p.tests[p.named:] {
+		if !l.needs[test.Name] {
+			tests = append(tests, test)
+		}
+	}
+	return tests
+}
+
+// found notes tests that need not be tried any more.
+func (l *lab) found(tests []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, name := range tests {
+		l.needs[name] = true
+	}
 }
 
 // load reads rubrics and patches, and applies the patches.
@@ -73,7 +104,8 @@ func (t *trial) loadLab(name string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{rubric: r, errors: corpus.errors, complete: t.options.Bugs == nil && t.options.Shard.Of == 0 && !t.options.Named}
+	l := &lab{rubric: r, errors: corpus.errors, needs: map[string]bool{}}
+	l.complete = t.options.Bugs == nil && t.options.Shard.Of == 0 && !t.options.Named
 	if l.reference, err = t.workspace.LayReference(name); err != nil {
 		return nil, err
 	}
@@ -116,6 +148,7 @@ func (t *trial) prepare(l *lab, m patch.Mutant, c *corpus) *plant {
 		p.files[name] = mutated[name]
 	}
 	p.tests, p.named = namedFirst(known, m.CaughtBy)
+	l.found(m.CaughtBy)
 	if t.options.Named {
 		p.tests = p.tests[:p.named]
 	}

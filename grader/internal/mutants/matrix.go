@@ -39,9 +39,10 @@ type Lab struct {
 	Bugs   []Bug    `json:"bugs"`
 	Errors []string `json:"errors,omitempty"` // of files that should be patches
 
-	// Complete says that every bug was tried with every test. Only then is
-	// known which tests no bug needs.
+	// Complete says that every bug was tried with every test, or each test
+	// until it had caught one. Only then is known which tests no bug needs.
 	Complete        bool     `json:"complete"`
+	Once            bool     `json:"once,omitempty"`    // a test that no patch names was tried until it had caught one
 	TestsWithoutBug []string `json:"tests_without_bug"` // that catch no bug
 }
 
@@ -164,7 +165,7 @@ func concerns(heading, lab string) bool {
 func (t *trial) report() *Report {
 	r := &Report{Version: Version}
 	for _, l := range t.labs {
-		out := Lab{Lab: l.rubric.Lab, Bugs: []Bug{}, Errors: l.errors, TestsWithoutBug: []string{}}
+		out := Lab{Lab: l.rubric.Lab, Bugs: []Bug{}, Errors: l.errors, Once: t.options.Once, TestsWithoutBug: []string{}}
 		for _, p := range l.plants {
 			out.Bugs = append(out.Bugs, p.outcome)
 		}

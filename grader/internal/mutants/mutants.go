@@ -32,6 +32,7 @@ type Options struct {
 	Bugs     *regexp.Regexp // only the bugs whose name matches; nil is all
 	Shard    shard.Shard    // of the bugs
 	Named    bool           // only the tests that a bug's patch names
+	Once     bool           // those, and of the tests that no patch names those that have caught no bug yet
 	Seeds    int            // 0 is as the rubric says
 	Jobs     int            // tests and builds at once; 0 is GOMAXPROCS
 	Progress Progress       // not nil
@@ -178,7 +179,7 @@ func (t *trial) tryPlant(ctx context.Context, l *lab, p *plant) error {
 	if err != nil {
 		return err
 	}
-	results, err := t.try(ctx, l, overlay, p.tests, p.named)
+	results, err := t.try(ctx, l, overlay, l.left(p, t.options.Once), p.named)
 	if bad := (*runner.BuildError)(nil); errors.As(err, &bad) {
 		p.outcome.Status = BuildError
 		p.outcome.Message = p.path + ": the lab does not compile\n" + bad.Error()
@@ -186,6 +187,7 @@ func (t *trial) tryPlant(ctx context.Context, l *lab, p *plant) error {
 	}
 	if err == nil && ctx.Err() == nil {
 		p.outcome.settle(l.rubric.Tests(), results)
+		l.found(p.outcome.CaughtBy)
 	}
 	return err
 }

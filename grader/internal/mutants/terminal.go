@@ -58,7 +58,7 @@ func (p *page) lab(l *Lab) {
 		if bugs := l.under(h); len(bugs) > 0 {
 			p.line("\n" + h)
 			for _, b := range bugs {
-				p.bug(b)
+				p.bug(b, l.Once)
 			}
 		}
 	}
@@ -73,8 +73,8 @@ func (p *page) lab(l *Lab) {
 // shown. A bug that nearly every test catches says little about each.
 const mostOthers = 5
 
-// bug writes which tests catch a bug.
-func (p *page) bug(b Bug) {
+// bug writes which tests catch a bug. Once says that not all were tried.
+func (p *page) bug(b Bug, once bool) {
 	mark := "  ✗ "
 	if b.Status == Caught {
 		mark = "  ✓ "
@@ -85,7 +85,7 @@ func (p *page) bug(b Bug) {
 	}
 	named, missing, others := b.NamedThatCatch(), b.NamedThatMiss(), b.Others()
 	atLeast := ""
-	if b.CutShort {
+	if b.CutShort || once {
 		atLeast = "≥"
 	}
 	p.columns(mark+b.Name, fmt.Sprintf("%d/%d", len(named), len(b.Named)), fmt.Sprint(atLeast, len(others)))
@@ -128,6 +128,9 @@ func (p *page) conclusions(l *Lab) {
 	}
 	p.title("tests that catch no bug", len(l.TestsWithoutBug))
 	p.list("  ", l.TestsWithoutBug)
+	if l.Once {
+		return
+	}
 	tests, bugs := l.soleCatchers()
 	p.title("tests that alone catch a bug", len(tests))
 	for _, t := range tests {
