@@ -484,7 +484,7 @@ func TestGarbage1D(t *testing.T) {
 				case kind == 1:
 					d[rand.IntN(len(d))] ^= 1 << rand.IntN(8)
 				case len(d) >= 24: // whole, with numbers half of their space away from those in use
-					d[0], d[1], d[2], d[3] = 1, d[1]&15, 0, 0
+					d[0], d[1], d[2], d[3] = 1, byte(rand.IntN(16)), 0, 0
 					d[12] ^= 0x80
 					d[16] ^= 0x80
 					seal(d)

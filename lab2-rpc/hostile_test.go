@@ -309,17 +309,17 @@ func allocated(f func()) uint64 {
 func TestDeepNesting2B(t *testing.T) {
 	simtest.Run(t, func(w *simtest.World) {
 		for nest, end := range map[string]string{"\x91": "", "\x81\xa1k": "", "\x92\xc0": "", "\x81\x91": "\xc0"} {
-			deep := strings.Repeat(nest, 30_000) + "\xc0" + strings.Repeat(end, 30_000)
+			deep := strings.Repeat(nest, 100_000) + "\xc0" + strings.Repeat(end, 100_000)
 			for _, method := range []string{"\xaaEcho.Count", "\xa8Echo.Int", "\xa9Echo.Pair"} {
 				s := serve(w)
 				m := []byte("\x94\x00\x09" + method + "\x91" + deep)
 				if got := last(s.ask(m)); (len(got) != 4 || got[2] == nil) && !s.ended() {
-					fail(w, ruleAnswer, "the server got an argument 30000 levels deep. Expected an error, or the end of the connection; got %v", got)
+					fail(w, ruleAnswer, "the server got an argument 100000 levels deep. Expected an error, or the end of the connection; got %v", got)
 				}
 			}
 			for _, response := range []string{"\x94\x01\x00\xc0" + deep, "\x94\x01\x00\x91" + deep + "\xc0", "\x93\x02\xa1x" + deep, "\x94\x01\x63\xc0" + deep} {
 				if err := asClient([]byte(response)); err == nil {
-					fail(w, ruleEnds, "the client got a value 30000 levels deep, and then the end. Expected an error, got none")
+					fail(w, ruleEnds, "the client got a value 100000 levels deep, and then the end. Expected an error, got none")
 				}
 			}
 		}
