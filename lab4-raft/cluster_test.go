@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	raft "distsys/lab4-raft"
@@ -49,7 +50,7 @@ type server struct {
 	name   string
 	node   *simnet.Node
 	disk   *disk
-	cutOff bool // by isolate
+	cutOff atomic.Bool // by isolate; clients ask for it
 
 	// forgets is the term in which it crashed without ever having saved
 	// anything.
@@ -215,7 +216,7 @@ func (c *cluster) stopAll() {
 // isolate cuts a server off from all others.
 func (c *cluster) isolate(ids ...int) {
 	for _, id := range ids {
-		c.servers[id].cutOff = true
+		c.servers[id].cutOff.Store(true)
 		c.net.Isolate(name(id))
 	}
 }
@@ -223,7 +224,7 @@ func (c *cluster) isolate(ids ...int) {
 // heal connects everybody with everybody.
 func (c *cluster) heal() {
 	for _, s := range c.servers {
-		s.cutOff = false
+		s.cutOff.Store(false)
 	}
 	c.net.Heal()
 }
@@ -240,7 +241,7 @@ func (c *cluster) partition(groups ...[]int) {
 }
 
 // up reports whether the server runs and is not cut off.
-func (c *cluster) up(id int) bool { return c.servers[id].rf() != nil && !c.servers[id].cutOff }
+func (c *cluster) up(id int) bool { return c.servers[id].rf() != nil && !c.servers[id].cutOff.Load() }
 
 // all returns the ids of all servers.
 func (c *cluster) all() []int {
@@ -330,7 +331,7 @@ func (s states) String() string {
 			role = "leads"
 		}
 		fmt.Fprintf(&b, "%s %s in term %d", server.name, role, term)
-		if server.cutOff {
+		if server.cutOff.Load() {
 			b.WriteString(" (cut off)")
 		}
 	}
@@ -371,7 +372,7 @@ func (c *cluster) agree(n int) int {
 // offer proposes the command to the servers that are up, until one takes it.
 func (c *cluster) offer(command []byte) (index int) {
 	for _, s := range c.servers {
-		if rf := s.rf(); rf != nil && !s.cutOff {
+		if rf := s.rf(); rf != nil && !s.cutOff.Load() {
 			if index, _, leads := rf.Propose(command); leads {
 				return index
 			}
