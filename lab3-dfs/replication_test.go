@@ -76,8 +76,9 @@ func TestPipeline3B(t *testing.T) {
 		sent := int(moved.From(u.name).Total().Bytes)
 		require.Less(w, sent, len(data)*12/10, "the client sent %d bytes to write %d: it should send them once, to the first server of the chain", sent, len(data))
 		for _, s := range c.servers {
-			received := int(moved.To(s.name).Total().Bytes)
+			received, sent := int(moved.To(s.name).Total().Bytes), int(moved.From(s.name).Total().Bytes)
 			require.Less(w, received, len(data)*12/10, "%s received %d bytes of %d", s.name, received, len(data))
+			require.Less(w, sent, len(data)*12/10, "%s sent %d bytes of %d: it should send them to the next server of the chain only", s.name, sent, len(data))
 		}
 		u.whole("/f", data, 3, 0)
 	})
