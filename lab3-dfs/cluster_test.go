@@ -231,9 +231,11 @@ func (c *cluster) trace(from, addr, method string, args any, err error) {
 		detail += ": " + err.Error()
 	}
 	c.w.RecordFrequent(simtest.Event{Kind: "call", From: from, To: to, Detail: strings.TrimSpace(name + " " + detail)})
-	switch args.(type) {
-	case *dfs.WriteArgs, *dfs.ReplicateArgs, *dfs.AppendArgs:
-		args = nil // Nobody asks for them, and they would keep the data.
+	switch a := args.(type) { // without the data, which nobody asks for
+	case *dfs.WriteArgs:
+		args = &dfs.WriteArgs{ID: a.ID, Version: a.Version, Offset: a.Offset, Next: a.Next}
+	case *dfs.ReplicateArgs, *dfs.AppendArgs:
+		args = nil
 	}
 	done := call{c.w.Now(), from, to, method, args, err}
 	c.mu.Lock()

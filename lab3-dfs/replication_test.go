@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -119,25 +120,57 @@ func TestServerDiesWhileWriting3B(t *testing.T) {
 		data := content(w.Seed(), 10*chunkSize+321)
 		f, err := u.Create(u.soon(), "/f")
 		require.NoError(w, err)
-		victim := c.servers[w.Rand().IntN(5)]
-		at := len(data) * (1 + w.Rand().IntN(5)) / 8
-		w.Go(func() {
-			w.Sleep(once(w, 1, 60*time.Millisecond))
-			c.crash(victim)
-		})
+		crashed := make(chan string, 1)
+		if w.Seed()%2 == 0 { // in the middle of a chunk
+			c.crashOfChain(u, w.Rand().IntN(6), w.Rand().IntN(3), crashed)
+		} else { // any time soon, perhaps before the first piece
+			victim := c.servers[w.Rand().IntN(5)]
+			w.Go(func() {
+				w.Sleep(once(w, 1, 60*time.Millisecond))
+				c.crash(victim)
+				crashed <- victim.name
+			})
+		}
 		for off := 0; off < len(data); {
 			n, err := f.Write(data[off:min(len(data), off+50_000)])
 			if err != nil {
-				w.Fatalf("%s crashed while /f was written, near byte %d of %d: %v. The other servers of the chain are enough", victim.name, off, len(data), err)
-			}
-			if off < at && off+n >= at {
-				c.crash(victim)
+				w.Fatalf("/f was being written, near byte %d of %d; %s. The other servers of the chain are enough: %v", off, len(data), victimOf(crashed), err)
 			}
 			off += n
 		}
-		require.NoError(w, f.Close(), "%s crashed while /f was written", victim.name)
+		who := victimOf(crashed)
+		require.NoError(w, f.Close(), "/f was being written; %s", who)
+		require.NotEqual(w, victimOf(nil), who)
 		u.mustHave("/f", data)
 		u.whole("/f", data, 3, repairBound)
+	})
+}
+
+// victimOf says who has crashed, if anybody has.
+func victimOf(crashed <-chan string) string {
+	select {
+	case name := <-crashed:
+		return name + " crashed"
+	default:
+		return "no server has crashed"
+	}
+}
+
+// crashOfChain crashes a server when the first piece of a chunk that the user
+// writes, the one after so many, has arrived on all servers of its chain: that one
+// of them.
+func (c *cluster) crashOfChain(u *user, after, which int, crashed chan<- string) {
+	var chunks atomic.Int64
+	c.onCall(func(done call) {
+		args, ok := done.args.(*dfs.WriteArgs)
+		if !ok || done.from != u.name || done.err != nil || args.Offset != 0 || chunks.Add(1) != int64(after+1) {
+			return
+		}
+		victim := append([]string{done.to + serverPort}, args.Next...)[which]
+		c.w.Go(func() {
+			c.crash(c.servers[slices.IndexFunc(c.servers, func(m *machine) bool { return m.addr() == victim })])
+			crashed <- victim
+		})
 	})
 }
 
