@@ -21,7 +21,7 @@ type lab struct {
 	complete  bool     // every bug is tried with every test, or with enough of them
 
 	mu    sync.Mutex
-	needs map[string]bool // tests that a patch names, or that have caught a bug
+	spare map[string]bool // tests that a patch names, or that have caught a bug
 }
 
 // A plant is one bug on its way into the reference.
@@ -51,7 +51,7 @@ func (l *lab) left(p *plant, once bool) []rubric.Test {
 	defer l.mu.Unlock()
 	tests := slices.Clone(p.tests[:p.named])
 	for _, test := range p.tests[p.named:] {
-		if !l.needs[test.Name] {
+		if !l.spare[test.Name] {
 			tests = append(tests, test)
 		}
 	}
@@ -63,7 +63,7 @@ func (l *lab) found(tests []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, name := range tests {
-		l.needs[name] = true
+		l.spare[name] = true
 	}
 }
 
@@ -104,7 +104,7 @@ func (t *trial) loadLab(name string) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lab{rubric: r, errors: corpus.errors, needs: map[string]bool{}}
+	l := &lab{rubric: r, errors: corpus.errors, spare: map[string]bool{}}
 	l.complete = t.options.Bugs == nil && t.options.Shard.Of == 0 && !t.options.Named
 	if l.reference, err = t.workspace.LayReference(name); err != nil {
 		return nil, err
